@@ -1,0 +1,1 @@
+//! One handle to a core, for the command line and the bridge.

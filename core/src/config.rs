@@ -1,0 +1,1 @@
+//! `narthex.json`: what a person configured, read, watched and edited with care.

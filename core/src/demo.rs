@@ -1,0 +1,1 @@
+//! `narthex demo`: an MCP server inside the binary, to try Narthex on.

@@ -1,0 +1,1 @@
+//! Child processes: found, started under `narthex-guard`, and ended with all they started.
