@@ -450,7 +450,7 @@ pub enum Event {
     /// The first event of a subscriber that does not resume.
     Hello(Hello),
     /// A server as it is at this revision.
-    Server(ServerChanged),
+    Server(Box<ServerChanged>),
     /// A server that is there no longer.
     Removed(ServerRemoved),
     /// What is true of all.
