@@ -1,2 +1,4 @@
 //! CLI.
-fn main() {}
+fn main() -> std::process::ExitCode {
+    narthex_core::demo::run()
+}
