@@ -1,4 +1,7 @@
-//! CLI.
-fn main() -> std::process::ExitCode {
-    narthex_core::demo::run()
+//! The command line of Narthex; see `narthex_core::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    narthex_core::cli::main()
 }
