@@ -9,6 +9,8 @@ mod events;
 pub(crate) mod find;
 pub(crate) mod mcp;
 mod sse;
+#[cfg(test)]
+pub(crate) mod stub;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
