@@ -62,7 +62,7 @@ impl Context {
 /// none for the demo, which is to start in a few milliseconds.
 fn run(cli: Cli) -> ExitCode {
     let context = Context {
-        home: cli.home,
+        home: cli.home.filter(|folder| !folder.as_os_str().is_empty()),
         json: cli.format.json,
     };
     let outcome = match cli.command {

@@ -34,7 +34,8 @@ pub(super) fn offers(output: &mut impl Write, server: &Server, tools: &[Tool]) -
         definition(output, &tool.definition)?;
         writeln!(output)?;
     }
-    Ok(())
+    let name = on_one_line(&server.name);
+    writeln!(output, "Whole definitions: narthex tools --json {name}\n")
 }
 
 const fn is_held(tool: &Tool) -> bool {
