@@ -5,18 +5,25 @@
 //! and then nothing outside the edited place changes. The module keeps no state: which
 //! configuration was the last good one is known to whoever reads.
 
+mod append;
+mod backup;
 mod duration;
+mod edit;
 mod entry;
 mod field;
+mod file;
 mod page;
 mod read;
 mod reference;
+mod replace;
 mod spelling;
 mod transport;
 
 #[cfg(test)]
 mod tests;
 
+pub use edit::merge;
+pub use file::{ConfigFile, EditError};
 pub use read::{Reading, Source, check_entry, read};
 
 #[cfg(doc)]

@@ -1,4 +1,6 @@
+mod edits;
 mod problems;
+mod properties;
 mod specs;
 
 use std::path::Path;
@@ -6,7 +8,7 @@ use std::path::Path;
 use super::{Reading, read};
 use crate::{
     api::wire::Problem,
-    server::Spec,
+    server::{ServerName, Spec},
 };
 
 /// The file of tests that read no file.
@@ -35,3 +37,6 @@ fn entry(entry: &str) -> Result<Spec, Box<Problem>> {
     spec.map_err(Box::new)
 }
 
+fn name(text: &str) -> ServerName {
+    ServerName::new(text).unwrap()
+}
