@@ -18,6 +18,7 @@ mod reference;
 mod replace;
 mod spelling;
 mod transport;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ mod tests;
 pub use edit::merge;
 pub use file::{ConfigFile, EditError};
 pub use read::{Reading, Source, check_entry, read};
+pub use watch::{WatchError, Watcher, watch};
 
 #[cfg(doc)]
 use crate::{api::wire::Problem, server::Spec};

@@ -2,6 +2,7 @@ mod edits;
 mod problems;
 mod properties;
 mod specs;
+mod watching;
 
 use std::path::Path;
 
