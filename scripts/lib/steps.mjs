@@ -17,8 +17,9 @@ export async function runSteps(title, steps) {
     results.push(await runStep(step));
   }
   console.log(`\n${bold(title)}`);
+  const width = Math.max(...results.map(({ name }) => name.length));
   for (const { name, state, detail, ms } of results) {
-    console.log(`  ${words[state]} ${name.padEnd(16)} ${duration(ms).padStart(12)}   ${detail}`);
+    console.log(`  ${words[state]}  ${name.padEnd(width)}  ${duration(ms).padStart(12)}  ${detail}`.trimEnd());
   }
   return results.some(({ state }) => state === "failed") ? 1 : 0;
 }
