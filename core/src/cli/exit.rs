@@ -95,6 +95,7 @@ impl From<ClientError> for Failure {
             ClientError::NotFound(_) => Exit::NotFound,
             ClientError::TimedOut => Exit::TimedOut,
             ClientError::Rejected(_)
+            | ClientError::Home(_)
             | ClientError::Credential { .. }
             | ClientError::NotLoopback(_)
             | ClientError::Malformed(_)

@@ -7,7 +7,8 @@ use tokio::{
 
 use crate::{
     cli::{Exit, Failure, call},
-    client::{ClientError, find::Home, mcp::Endpoint},
+    client::{ClientError, mcp::Endpoint},
+    home::Home,
 };
 
 /// How long a core may take until it listens. It does so before any server is started.
@@ -26,7 +27,7 @@ pub(super) async fn core(
     home: Option<PathBuf>,
     client: Option<String>,
 ) -> Result<Endpoint, Failure> {
-    let place = Home::locate(home.clone());
+    let place = Home::locate(home.clone()).map_err(ClientError::Home)?;
     let mut started: Option<Child> = None;
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
