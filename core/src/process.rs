@@ -17,9 +17,11 @@ mod command;
 mod ended;
 mod environment;
 mod error;
+mod listener;
 mod lookup;
 mod patience;
 mod platform;
+mod source;
 
 use std::time::Duration;
 
@@ -31,8 +33,10 @@ pub use command::Command;
 pub use ended::Ended;
 pub use environment::Environment;
 pub use error::SpawnError;
+pub use listener::listener_at;
 pub use patience::Patience;
 pub use platform::guard_main;
+pub use source::EnvironmentSource;
 
 /// How long [`Process::end`] waits for the last of the server's processes after the server itself
 /// has ended. The guard gives them half a second before it kills them, so that only a process that
