@@ -171,6 +171,22 @@ async fn a_killed_guard_takes_its_server_along() {
 }
 
 #[tokio::test]
+async fn a_guard_that_was_stopped_does_not_hold_up_the_end() {
+    let mut witness = Witness::new();
+    let script = "exec 9>\"$WITNESS\"; sleep 1000 & echo $PPID; wait";
+    let mut server = Server::start(script, Some(&witness.path()));
+    let guard = pid(&server.line().await);
+    server.process.started().await.unwrap();
+    kill_process(guard, Signal::STOP).unwrap();
+
+    drop(server.stdin.take());
+    timeout(PROMISE, server.process.end(HASTY)).await.unwrap();
+
+    witness.all_gone().await;
+    assert!(is_gone(guard));
+}
+
+#[tokio::test]
 async fn a_guard_that_is_asked_to_end_ends_its_server_first() {
     let mut witness = Witness::new();
     let script = "exec 9>\"$WITNESS\"; trap '' TERM; echo $PPID; while :; do sleep 1000; done";
