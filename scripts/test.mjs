@@ -19,7 +19,7 @@ const steps = [
     // Tests start target/debug/narthex and others, so all binaries come first; together with the
     // tests, because they share one set of features then, and Cargo compiles everything once.
     run: () => {
-      sayHowLong("about 3 minutes", "seconds, or a minute after many changes");
+      sayHowLong("2 to 5 minutes", "seconds, or a minute after many changes");
       return mustCargo("build", "--locked", "--workspace", "--bins", "--tests");
     },
   },
@@ -29,7 +29,7 @@ const steps = [
     filtered: true,
     run: (filter) => {
       const colour = process.stdout.isTTY ? ["--color", "always"] : [];
-      const args = ["test", "--locked", "--workspace", "--no-fail-fast", ...filter, "--", ...colour];
+      const args = ["test", ...colour, "--locked", "--workspace", "--no-fail-fast", ...filter, "--", ...colour];
       return runAndRead("cargo", args, (line) => tally.readCargo(line));
     },
   },
