@@ -1,1 +1,13 @@
-//! Testkit.
+//! What Narthex is tested with: scripted MCP servers, well-behaved and not, over stdio and HTTP; a
+//! harness around the real `narthex` binary; a census of processes; a load generator, and the blind
+//! forwarders it is measured against.
+//!
+//! The testkit knows the core only by its published interface. It shares no type with it, so that a
+//! test fails when the wire changes and not only when both sides disagree.
+
+pub mod script;
+pub mod scripted;
+pub mod stdio;
+
+#[cfg(unix)]
+pub mod offspring;
