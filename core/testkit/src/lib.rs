@@ -9,5 +9,23 @@ pub mod script;
 pub mod scripted;
 pub mod stdio;
 
+pub mod http;
+
 #[cfg(unix)]
 pub mod offspring;
+
+pub mod sse;
+
+pub mod binaries;
+pub mod session;
+pub mod upstream;
+pub mod view;
+
+#[cfg(target_os = "linux")]
+pub mod census;
+#[cfg(target_os = "linux")]
+pub mod core;
+#[cfg(target_os = "linux")]
+pub mod entry;
+#[cfg(target_os = "linux")]
+pub mod gate;

@@ -1,5 +1,5 @@
-//! What a scripted server starts beside itself: children in the background, and a daemon that has
-//! left its process group and session. Each is this same binary under one of the arguments below,
+//! What a scripted server has to do with the system: its signals, and what it starts beside itself,
+//! children in the background and a daemon that has left its process group and session. Each is this same binary under one of the arguments below,
 //! so that the census can tell them apart by their command lines.
 
 use std::{
@@ -69,6 +69,26 @@ pub fn ignore_polite_signals() {
         // SAFETY: `SIG_IGN` runs no code of ours; the signals are valid ones.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
+}
+
+/// Runs `act` in a thread of its own whenever SIGHUP arrives. The signal is blocked for this thread
+/// and those it starts from here on, so that it waits where it can be taken.
+pub fn on_hangup(act: impl Fn() + Send + 'static) {
+    // SAFETY: the set is initialised by `sigemptyset` before anything reads it.
+    let hangup = unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, libc::SIGHUP);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+        set
+    };
+    thread::spawn(move || {
+        let mut signal = 0;
+        // SAFETY: both point to values that live through the call.
+        while unsafe { libc::sigwait(&hangup, &mut signal) } == 0 {
+            act();
+        }
+    });
 }
 
 fn detach(pid_file: &Path) -> io::Result<()> {

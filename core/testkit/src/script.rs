@@ -49,6 +49,8 @@ pub struct Script {
     pub daemon: Option<PathBuf>,
     /// How many children it starts in the background.
     pub children: usize,
+    /// Says that the list has changed whenever it gets SIGHUP.
+    pub announce_on_hangup: bool,
     /// Serves Streamable HTTP instead of stdio.
     pub http: Option<HttpScript>,
 }
@@ -95,6 +97,7 @@ impl Default for Script {
             deaf: false,
             daemon: None,
             children: 0,
+            announce_on_hangup: false,
             http: None,
         }
     }
@@ -140,6 +143,7 @@ impl Script {
                 "--deaf" => script.deaf = true,
                 "--daemon" => script.daemon = Some(value()?.into()),
                 "--children" => script.children = number(&value()?)?,
+                "--announce-on-hangup" => script.announce_on_hangup = true,
                 "--http" => {
                     over_http = true;
                     http.port = number(&value()?)?;

@@ -129,10 +129,7 @@ impl Scripted {
                 if self.script.hang_after.is_some_and(|after| earlier >= after) {
                     return None;
                 }
-                match self.call(id, &params(message), out) {
-                    Some(outcome) => outcome,
-                    None => return None,
-                }
+                self.call(id, &params(message), out)?
             }
             _ => Err(json!({"code": -32601, "message": format!("no method {method}")})),
         };
@@ -286,7 +283,7 @@ impl Scripted {
                 "set".to_owned()
             }
             "announce" => {
-                out.broadcast(&list_changed());
+                self.announce(out);
                 "announced".to_owned()
             }
             "sleep" => {
@@ -323,10 +320,7 @@ impl Scripted {
             #[cfg(unix)]
             "hold" | "hold_read_only" | "hold_idempotent" => {
                 let gate = arguments["gate"].as_str().unwrap_or_default();
-                match self.hold(id, gate) {
-                    Some(text) => text,
-                    None => return None,
-                }
+                self.hold(id, gate)?
             }
             _ => return Some(self.call_listed(name, arguments)),
         };
@@ -349,6 +343,11 @@ impl Scripted {
         }
     }
 
+    /// Says that the list has changed.
+    pub fn announce(&self, out: &dyn Outlet) {
+        out.broadcast(&list_changed());
+    }
+
     fn set_definition(&self, arguments: &Value, out: &dyn Outlet) {
         let name = arguments["name"].as_str().unwrap_or("echo");
         let definition = if arguments["remove"] == json!(true) {
@@ -358,7 +357,7 @@ impl Scripted {
         };
         self.state().overrides.insert(name.to_owned(), definition);
         if arguments["announce"] == json!(true) {
-            out.broadcast(&list_changed());
+            self.announce(out);
         }
     }
 

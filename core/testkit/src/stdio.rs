@@ -21,6 +21,11 @@ pub fn serve(scripted: Scripted) -> ExitCode {
         out: Mutex::new(BufWriter::with_capacity(1 << 16, io::stdout())),
         silent: AtomicBool::new(false),
     });
+    #[cfg(unix)]
+    if server.scripted.script().announce_on_hangup {
+        let server = Arc::clone(&server);
+        crate::offspring::on_hangup(move || server.scripted.announce(&*server));
+    }
     let mut input = BufReader::with_capacity(1 << 16, io::stdin());
     let mut line = String::new();
     loop {

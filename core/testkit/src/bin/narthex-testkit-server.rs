@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use narthex_testkit::{script::Script, scripted::Scripted, stdio};
+use narthex_testkit::{http, script::Script, scripted::Scripted, stdio};
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -38,7 +38,10 @@ fn run(script: Script) -> ExitCode {
     if let Some(delay) = script.start_delay {
         thread::sleep(delay);
     }
-    stdio::serve(Scripted::new(script))
+    match script.http.clone() {
+        Some(http) => http::serve(Scripted::new(script), http),
+        None => stdio::serve(Scripted::new(script)),
+    }
 }
 
 #[cfg(unix)]
