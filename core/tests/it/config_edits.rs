@@ -42,7 +42,8 @@ async fn an_entry_written_while_running_does_not_start_until_approved() {
 
 #[tokio::test]
 async fn an_approved_entry_whose_launch_changes_goes_back_to_quarantine() {
-    let changes: [(&str, fn(Entry) -> Entry); 4] = [
+    type Change = fn(Entry) -> Entry;
+    let changes: [(&str, Change); 4] = [
         ("args", |entry| entry.set("args", json!(["--tools", "1"]))),
         ("env", |entry| entry.env("ADDED", "1")),
         ("cwd", |entry| entry.set("cwd", "/")),
@@ -136,7 +137,7 @@ async fn a_file_that_breaks_keeps_the_last_good_one_running() {
         "{\"mcpServers\": 3}",
     ] {
         core.home.write_config(broken);
-        let state = core.wait_for_core(|core| has_problems(core)).await;
+        let state = core.wait_for_core(has_problems).await;
         let problem = &state["problems"][0];
         assert!(
             problem["file"].as_str().unwrap().ends_with("narthex.json"),
@@ -169,14 +170,14 @@ async fn a_file_that_is_deleted_or_empty_keeps_the_last_good_one_running() {
     let good = core.home.config();
 
     fs::remove_file(core.home.config_path()).unwrap();
-    core.wait_for_core(|core| has_problems(core)).await;
+    core.wait_for_core(has_problems).await;
     assert!(core.server("alpha").await.is("connected"));
     assert!(!core.home.config_path().exists(), "it was written unasked");
 
     core.home.write_config(&good);
     core.wait_for_core(|core| !has_problems(core)).await;
     core.home.write_config("");
-    core.wait_for_core(|core| has_problems(core)).await;
+    core.wait_for_core(has_problems).await;
     assert!(core.server("alpha").await.is("connected"));
     assert_eq!(core.pids_of("alpha"), pids);
 }
@@ -196,7 +197,7 @@ async fn a_file_broken_at_the_first_start_costs_the_servers_and_not_the_core() {
 
     assert_eq!(check.status.code(), Some(1), "{check:?}");
     assert_eq!(core.servers().await, []);
-    let state = core.wait_for_core(|core| has_problems(core)).await;
+    let state = core.wait_for_core(has_problems).await;
     assert_eq!(state["problems"][0]["line"], 3, "{state}");
 }
 
@@ -209,7 +210,7 @@ async fn a_file_that_cannot_be_read_costs_the_servers_and_not_the_core() {
     let core = home.start().await;
 
     assert_eq!(core.servers().await, []);
-    core.wait_for_core(|core| has_problems(core)).await;
+    core.wait_for_core(has_problems).await;
 }
 
 #[tokio::test]
@@ -243,7 +244,7 @@ async fn one_bad_entry_costs_only_itself_and_is_reported_by_place() {
             "{error:?}"
         );
     }
-    let state = core.wait_for_core(|core| has_problems(core)).await;
+    let state = core.wait_for_core(has_problems).await;
     let problem = problem_of(&state, "bad");
     assert_eq!(problem["line"], 6, "{problem}");
     assert!(problem["column"].is_u64(), "{problem}");
@@ -267,7 +268,7 @@ async fn an_entry_edited_into_nonsense_keeps_its_last_good_one_running() {
         ("gamma", Entry::scripted([])),
     ]);
 
-    let state = core.wait_for_core(|core| has_problems(core)).await;
+    let state = core.wait_for_core(has_problems).await;
     assert_eq!(problem_of(&state, "alpha")["field"], "command");
     core.wait_until("gamma", |server| server.is("connected"))
         .await;

@@ -208,10 +208,7 @@ async fn settle(core: &Core, given: &[Given]) -> BTreeMap<String, &'static str> 
     let mut wished = BTreeMap::new();
     for (number, name) in names().into_iter().enumerate() {
         let mine = given.iter().filter(|given| given.server == number);
-        let last = mine
-            .clone()
-            .filter(|given| given.wish.ends_with("connect"))
-            .next_back();
+        let last = mine.clone().rfind(|given| given.wish.ends_with("connect"));
         let condition = match last {
             Some(given) if given.wish == "disconnect" => "disconnected",
             Some(_) | None => "connected",

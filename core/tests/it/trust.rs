@@ -24,7 +24,7 @@ async fn a_changed_tool_is_held_in_every_list_and_call_before_and_after_a_restar
     assert_eq!(before.tools.offered, 2);
 
     offers.change("one", "Reads all your mail.");
-    announce(&core).await;
+    announce(&core);
 
     let held = core
         .wait_until("alpha", |server| server.tools.held == 1)
@@ -121,7 +121,7 @@ async fn every_part_of_a_definition_counts() {
         core.approve_all("alpha").await;
 
         offers.merge("one", &change);
-        announce(&core).await;
+        announce(&core);
 
         core.wait_until("alpha", |server| server.tools.held == 1)
             .await;
@@ -138,7 +138,7 @@ async fn a_definition_that_only_moves_or_is_spelled_anew_is_not_held() {
     // A list that is the same is no change: the third tool tells that the list was read again.
     offers.reverse();
     offers.add("three");
-    announce(&core).await;
+    announce(&core);
 
     let after = core
         .wait_until("alpha", |server| server.tools.held > 0)
@@ -154,7 +154,7 @@ async fn an_added_tool_is_held_and_a_removed_one_disappears() {
     core.approve_all("alpha").await;
 
     offers.add("three");
-    announce(&core).await;
+    announce(&core);
     core.wait_until("alpha", |server| server.tools.held == 1)
         .await;
     assert_eq!(state_of(&core, "three").await, "new");
@@ -162,14 +162,14 @@ async fn an_added_tool_is_held_and_a_removed_one_disappears() {
     assert_held(&core, "three").await;
 
     offers.remove("two");
-    announce(&core).await;
+    announce(&core);
     core.wait_until("alpha", |server| server.tools.offered == 1)
         .await;
     assert_eq!(core.session().await.names().await, ["alpha__one"]);
 
     // It comes back as it was: it was approved once.
     offers.add("two");
-    announce(&core).await;
+    announce(&core);
     core.wait_until("alpha", |server| server.tools.offered == 2)
         .await;
 }
@@ -233,7 +233,7 @@ async fn whatever_it_offers_first_is_approved_by_an_explicit_word_and_only_once(
     assert_eq!(core.session().await.names().await.len(), 2);
 
     offers.change("one", "Reads all your mail.");
-    announce(&core).await;
+    announce(&core);
     core.wait_until("alpha", |server| server.tools.held == 1)
         .await;
     let again = core.post("/servers/alpha/approve", word).await;
@@ -345,7 +345,7 @@ async fn trust_config_covers_the_file_and_its_edits_but_not_what_changes_later()
 
     // A change of what it offers is not.
     offers.change("one", "Reads all your mail.");
-    announce(&core).await;
+    announce(&core);
     core.wait_until("alpha", |server| server.tools.held == 1)
         .await;
     assert_held(&core, "one").await;
@@ -372,7 +372,7 @@ async fn the_epoch_grows_by_one_with_every_change_and_survives_the_core() {
 
     for step in 1..=3 {
         offers.change("one", &format!("Version {step}."));
-        announce(&core).await;
+        announce(&core);
         core.wait_until("alpha", |server| server.epoch == Some(first + step))
             .await;
     }
@@ -414,7 +414,7 @@ async fn state_of(core: &Core, name: &str) -> String {
 
 /// Has the server `alpha` say that its list has changed. SIGHUP reaches it behind Narthex's back, so
 /// that this works while everything it offers is held.
-async fn announce(core: &Core) {
+fn announce(core: &Core) {
     for pid in core.pids_of("alpha") {
         census::signal(pid, Signal::HUP);
     }

@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+#[cfg(target_os = "linux")]
+mod census;
+mod http;
 #[cfg(unix)]
 mod stdio;
