@@ -609,6 +609,12 @@ impl Core {
         census::wait_until_gone(&self.home.marker_of(server), &[], deadline).await;
     }
 
+    /// Stops following the events: a core that nobody looks at has nothing to tell. What waits
+    /// for a server fails from here on.
+    pub fn look_away(&self) {
+        self.follower.abort();
+    }
+
     // --- ends ---
 
     /// Sends a signal and waits for the core to end.

@@ -19,6 +19,11 @@ pub mod sse;
 pub mod binaries;
 pub mod session;
 pub mod upstream;
+
+pub mod forwarder;
+pub mod load;
+pub mod pipe;
+pub mod table;
 pub mod view;
 
 #[cfg(target_os = "linux")]

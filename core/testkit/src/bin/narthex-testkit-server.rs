@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use narthex_testkit::{http, script::Script, scripted::Scripted, stdio};
+use narthex_testkit::{forwarder, http, script::Script, scripted::Scripted, stdio};
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -17,10 +17,41 @@ fn main() -> ExitCode {
     {
         return code;
     }
+    if let [role, rest @ ..] = &args[..]
+        && let Some(code) = run_blind(role, rest)
+    {
+        return code;
+    }
     match Script::parse(args) {
         Ok(script) => run(script),
         Err(error) => complain(&error),
     }
+}
+
+/// Runs what a gateway is measured against: `--forward URL`, `--bridge COMMAND ARGS…` or
+/// `--bytes FILE`. `None` when it is none of them.
+fn run_blind(role: &str, rest: &[String]) -> Option<ExitCode> {
+    let first = rest.first().map(String::as_str).unwrap_or_default();
+    let runtime = || tokio::runtime::Runtime::new();
+    let done = match role {
+        "--forward" => match first.parse() {
+            Ok(to) => runtime().and_then(|runtime| runtime.block_on(forwarder::forward(to))),
+            Err(error) => Err(io::Error::other(error)),
+        },
+        "--bridge" => runtime().and_then(|runtime| {
+            let mut command = tokio::process::Command::new(first);
+            command.args(rest.iter().skip(1));
+            runtime.block_on(forwarder::stdio_bridge(command))
+        }),
+        "--bytes" => {
+            runtime().and_then(|runtime| runtime.block_on(forwarder::bytes(first.as_ref())))
+        }
+        _ => return None,
+    };
+    Some(match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error.to_string()),
+    })
 }
 
 fn run(script: Script) -> ExitCode {
