@@ -11,6 +11,8 @@ pub mod config;
 pub mod process;
 pub mod server;
 
+pub mod mcp;
+
 pub mod api;
 pub mod client;
 

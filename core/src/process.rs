@@ -1,1 +1,142 @@
 //! Child processes: found, started under `narthex-guard`, and ended with all they started.
+//!
+//! On Unix the parent of a server is not the core but a guard, a tiny process of its own that
+//! holds one end of a socket pair, the lifeline. Whatever happens to the core, the kernel closes
+//! its end, and the guard ends the server and everything that came of it. On Windows a job object
+//! does the same, and no guard is needed.
+//!
+//! No text passes through a shell: a program is looked up here and started with its arguments as
+//! they stand.
+//!
+//! # What cannot be held
+//! A guard and its core that are killed at the same moment leave the processes that the server
+//! started besides itself. On macOS nothing collects orphans, so that a daemon that left its
+//! process group stays. A program that runs as another person (`sudo`) cannot be ended by us.
+
+mod command;
+mod ended;
+mod environment;
+mod error;
+mod lookup;
+mod patience;
+mod platform;
+
+use std::time::Duration;
+
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+
+use self::platform::Tree;
+
+pub use command::Command;
+pub use ended::Ended;
+pub use environment::Environment;
+pub use error::SpawnError;
+pub use patience::Patience;
+pub use platform::guard_main;
+
+/// How long [`Process::end`] waits for the last of the server's processes after the server itself
+/// has ended. The guard gives them half a second before it kills them, so that only a process that
+/// the kernel cannot end is left by then; nobody is helped by waiting for that one.
+const CLEAN_UP_MAX: Duration = Duration::from_millis(1500);
+
+/// A server's process with everything it started.
+///
+/// Dropping it ends them all, without waiting for it.
+#[derive(Debug)]
+pub struct Process {
+    tree: Tree,
+}
+
+/// The three standard streams of a server, seen from our side.
+///
+/// Reading on after the server has ended may still bring something: a process that it left behind
+/// holds the other ends until it is gone too.
+#[derive(Debug)]
+pub struct Pipes {
+    /// What the server reads. Dropping it is the server's end of input.
+    pub stdin: ChildStdin,
+    /// What the server answers.
+    pub stdout: ChildStdout,
+    /// What the server says to people.
+    pub stderr: ChildStderr,
+}
+
+/// Starts `command` with the variables of `environment` and its own.
+///
+/// Must be called on a Tokio runtime. It takes about a millisecond: it waits until the guard runs,
+/// not until the server does. That the program could not be executed is told by
+/// [`Process::started`] and [`Process::ended`].
+///
+/// # Errors
+/// When the program, its working folder or the guard cannot be found or started.
+pub fn spawn(command: &Command, environment: &Environment) -> Result<(Process, Pipes), SpawnError> {
+    let launch = command.launch(environment)?;
+    let (tree, pipes) = Tree::spawn(launch)?;
+    Ok((Process { tree }, pipes))
+}
+
+impl Process {
+    /// Returns the server's own process id as far as it is known: once [`started`](Self::started)
+    /// or [`ended`](Self::ended) has been polled.
+    ///
+    /// It is for people to see. It may belong to another process once the server has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.tree.id()
+    }
+
+    /// Waits until the program has been executed, and returns its process id.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    /// With the way it ended, if it is over already or never began.
+    pub async fn started(&mut self) -> Result<u32, Ended> {
+        self.tree.started().await
+    }
+
+    /// Waits until the server has ended; processes that it started may still be on their way out.
+    ///
+    /// Cancel-safe, and answers again once it has answered.
+    pub async fn ended(&mut self) -> Ended {
+        self.tree.ended().await
+    }
+
+    /// Ends the server, if it has not ended, and returns when everything it started is gone.
+    ///
+    /// The caller has dropped [`Pipes::stdin`], which asks a server to end. What does not heed
+    /// that is asked again by SIGTERM, and then killed. On Windows there is no such signal.
+    pub async fn end(mut self, patience: Patience) -> Ended {
+        let ended = self.end_server(patience).await;
+        if !within(CLEAN_UP_MAX, self.tree.gone()).await {
+            self.tree.kill().await;
+            if !within(CLEAN_UP_MAX, self.tree.gone()).await {
+                tracing::warn!(
+                    process.id = self.id(),
+                    "processes of a server cannot be ended"
+                );
+            }
+        }
+        ended
+    }
+
+    async fn end_server(&mut self, patience: Patience) -> Ended {
+        if let Ok(ended) = tokio::time::timeout(patience.stdin, self.tree.ended()).await {
+            return ended;
+        }
+        self.tree.terminate().await;
+        if let Ok(ended) = tokio::time::timeout(patience.term, self.tree.ended()).await {
+            return ended;
+        }
+        self.tree.kill().await;
+        match tokio::time::timeout(CLEAN_UP_MAX, self.tree.ended()).await {
+            Ok(ended) => ended,
+            // Killed, and not gone: it hangs in the kernel, from where nobody can take it.
+            Err(_) => Ended::KILLED,
+        }
+    }
+}
+
+/// Whether `gone` came to pass within `limit`.
+async fn within(limit: Duration, gone: impl Future<Output = ()>) -> bool {
+    tokio::time::timeout(limit, gone).await.is_ok()
+}

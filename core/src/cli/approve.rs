@@ -1,0 +1,258 @@
+//! `narthex approve`: both halves in one sitting, with a question for each. Only a person at a
+//! terminal can answer, and only what was shown is approved: the launch by its id, what it offers
+//! by its epoch.
+
+mod show;
+mod watch;
+
+use std::{io, time::Duration};
+
+use super::{Context, Exit, Failure, say, terminal, text};
+use crate::{
+    api::wire::{Action, Approval, Condition, Server},
+    client::{Approved, Remote},
+};
+use watch::{Look, Watch};
+
+/// How long a server that has just been let run may take until it is there: the five minutes of a
+/// first launch, which downloads, and a little for the core to say so.
+const UP_TIMEOUT: Duration = Duration::from_secs(330);
+
+/// How long a person at the desktop may take to confirm.
+const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// What is left to ask about what a server offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Second {
+    /// The catalog of this epoch waits for a person.
+    Ask(u64),
+    /// Clients see all of it already.
+    Given,
+    /// It is not there yet.
+    NotYet,
+    /// It will not come: it failed, or it is not wanted.
+    Never,
+}
+
+/// Runs the command.
+pub(super) async fn run(context: &Context, name: &str) -> Result<Exit, Failure> {
+    if !terminal::is_interactive() {
+        let why = "approving needs a person at a terminal";
+        return Err(Failure::new(Exit::Refused, why)
+            .remedy("Run it in a terminal, or approve it in the window of the desktop."));
+    }
+    let remote = context.remote()?;
+    let mut watch = Watch::begin(&remote, name).await?;
+    let server = watch.look(&remote).await?;
+
+    if !launch(&remote, &mut watch, &server).await? {
+        return Ok(Exit::Refused);
+    }
+    offers(&remote, &mut watch).await
+}
+
+/// The first half: what would run. Returns whether it may.
+async fn launch(remote: &Remote, watch: &mut Watch, server: &Server) -> Result<bool, Failure> {
+    let Some(launch) = &server.launch else {
+        let detail = format!("{}: {}", server.name, server.sentence);
+        return Err(
+            Failure::new(Exit::Failed, detail).remedy("Look at its entry: narthex config check")
+        );
+    };
+    if launch.approved {
+        return Ok(true);
+    }
+    show::launch(&mut io::stdout().lock(), &server.name, launch)?;
+    if !terminal::confirm("Let it run?")? {
+        return Ok(false);
+    }
+    let approval = Approval {
+        launch: Some(launch.id.clone()),
+        ..Approval::default()
+    };
+    let id = launch.id.clone();
+    give(remote, watch, &approval, move |server| {
+        let launch = server.launch.as_ref();
+        launch.is_some_and(|launch| launch.id == id && launch.approved)
+    })
+    .await
+}
+
+/// The second half: what it offers.
+async fn offers(remote: &Remote, watch: &mut Watch) -> Result<Exit, Failure> {
+    let server = watch
+        .until(remote, UP_TIMEOUT, |server| match second(server) {
+            Second::NotYet => Look::On,
+            Second::Ask(_) | Second::Given | Second::Never => Look::Enough,
+        })
+        .await?;
+    let name = text::printable(&server.name).into_owned();
+    let epoch = match second(&server) {
+        Second::Ask(epoch) => epoch,
+        Second::Given => {
+            say(format!("{name} may run, and clients see what it offers."))?;
+            return Ok(Exit::Done);
+        }
+        Second::Never | Second::NotYet => return not_there(&server),
+    };
+    // The tools are fetched after the epoch: if they are newer, the approval is refused.
+    let tools = remote.tools(&server.name).await?;
+    show::offers(&mut io::stdout().lock(), &server, &tools.tools)?;
+    if !terminal::confirm("Let clients see it?")? {
+        return Ok(Exit::Refused);
+    }
+    let approval = Approval {
+        epoch: Some(epoch),
+        ..Approval::default()
+    };
+    let given = give(remote, watch, &approval, |server| {
+        second(server) == Second::Given
+    })
+    .await?;
+    if given {
+        say(format!("Clients see what {name} offers."))?;
+        Ok(Exit::Done)
+    } else {
+        Ok(Exit::Refused)
+    }
+}
+
+/// Sends an approval, and waits for the person at the desktop where one is asked too.
+async fn give(
+    remote: &Remote,
+    watch: &mut Watch,
+    approval: &Approval,
+    holds: impl Fn(&Server) -> bool,
+) -> Result<bool, Failure> {
+    let command = match remote.approve(watch.name(), approval).await? {
+        Approved::Accepted(_) => return Ok(true),
+        Approved::Pending(pending) => pending.command,
+    };
+    say("Confirm it in the window of the desktop.")?;
+    let answered = watch
+        .until_answered(remote, CONFIRMATION_TIMEOUT, &command, &holds)
+        .await?;
+    if !holds(&answered) {
+        say("It was not confirmed.")?;
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// Says why there is nothing to review. What is off or disconnected was let run all the same.
+fn not_there(server: &Server) -> Result<Exit, Failure> {
+    let name = text::printable(&server.name);
+    let sentence = text::printable(&server.sentence);
+    if server.condition == Condition::Failed || server.condition == Condition::SignInNeeded {
+        let detail = match &server.error {
+            Some(error) => format!("{name}: {}", error.message),
+            None => format!("{name}: {sentence}"),
+        };
+        let failure = Failure::new(Exit::Failed, detail);
+        return Err(match &server.error {
+            Some(error) => failure.remedy(&error.remedy),
+            None => failure,
+        });
+    }
+    say(format!(
+        "{name} may run. {sentence} Review what it offers once it does: narthex approve {name}"
+    ))?;
+    Ok(Exit::Done)
+}
+
+fn second(server: &Server) -> Second {
+    let held = server.tools.held > 0 || server.action == Some(Action::Review);
+    match (server.epoch, server.condition) {
+        (Some(epoch), _) if held => Second::Ask(epoch),
+        (Some(_), Condition::Connected) => Second::Given,
+        (
+            _,
+            Condition::Failed
+            | Condition::SignInNeeded
+            | Condition::Disconnected
+            | Condition::Off
+            | Condition::Paused
+            | Condition::NotValid
+            | Condition::Closing,
+        ) => Second::Never,
+        (Some(_), Condition::Asleep) => Second::Given,
+        (
+            _,
+            Condition::Connected
+            | Condition::Connecting
+            | Condition::Retrying
+            | Condition::Asleep
+            | Condition::InQuarantine,
+        ) => Second::NotYet,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_second_question_waits_for_the_catalog() {
+        assert_eq!(
+            second(&server("in_quarantine", json!(null), None, 0)),
+            Second::NotYet
+        );
+        assert_eq!(
+            second(&server("connecting", json!(null), None, 0)),
+            Second::NotYet
+        );
+        assert_eq!(
+            second(&server("in_quarantine", json!("review"), Some(1), 3)),
+            Second::Ask(1)
+        );
+    }
+
+    #[test]
+    fn a_server_without_tools_is_asked_about_too() {
+        assert_eq!(
+            second(&server("in_quarantine", json!("review"), Some(1), 0)),
+            Second::Ask(1)
+        );
+    }
+
+    #[test]
+    fn a_half_that_was_given_is_not_asked_again() {
+        assert_eq!(
+            second(&server("connected", json!(null), Some(4), 0)),
+            Second::Given
+        );
+        assert_eq!(
+            second(&server("connected", json!("review"), Some(5), 1)),
+            Second::Ask(5)
+        );
+    }
+
+    #[test]
+    fn what_does_not_come_up_is_not_waited_for() {
+        assert_eq!(
+            second(&server("failed", json!("try_again"), None, 0)),
+            Second::Never
+        );
+        assert_eq!(
+            second(&server("off", json!("show_in_config"), None, 0)),
+            Second::Never
+        );
+    }
+
+    fn server(
+        condition: &str,
+        action: serde_json::Value,
+        epoch: Option<u64>,
+        held: usize,
+    ) -> Server {
+        serde_json::from_value(json!({
+            "name": "demo", "condition": condition, "sentence": "It is so.", "action": action,
+            "transport": "stdio", "phase": {"kind": "disconnecting"}, "wish": "connected",
+            "error": null, "launch": null, "epoch": epoch,
+            "tools": {"offered": 0, "held": held}, "since": "2026-11-21T00:00:00Z",
+        }))
+        .unwrap()
+    }
+}

@@ -1,0 +1,153 @@
+use std::{pin::Pin, time::Duration};
+
+use futures_util::{Stream, StreamExt, stream};
+use reqwest::Method;
+use reqwest_eventsource::{Error, Event as SourceEvent, EventSource, retry};
+
+use super::{ClientError, Remote, problem};
+use crate::api::wire::Event;
+
+/// The first wait before connecting again.
+const RETRY_FIRST: Duration = Duration::from_millis(300);
+
+/// The longest wait before connecting again: a person looks at a core that comes back.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// An event with what stood on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// `{instance}-{revision}`.
+    pub id: String,
+    /// The data line, byte for byte.
+    pub data: String,
+    /// The event; `None` for one of a name that this version does not know.
+    pub event: Option<Event>,
+}
+
+impl Remote {
+    /// Follows what happens, without an end: a lost connection is told as an error, and taken up
+    /// again where it broke. On [`Event::Gap`] and [`Event::Hello`] the reader fetches.
+    ///
+    /// The stream ends only when the credential is refused.
+    pub fn events(&self) -> Pin<Box<dyn Stream<Item = Result<Event, ClientError>> + Send>> {
+        let events = self.received().filter_map(async |received| match received {
+            Ok(received) => received.event.map(Ok),
+            Err(error) => Some(Err(error)),
+        });
+        Box::pin(events)
+    }
+
+    /// Like [`Remote::events`], with what stood on the wire.
+    pub fn received(&self) -> Pin<Box<dyn Stream<Item = Result<Received, ClientError>> + Send>> {
+        let subscription = Subscription {
+            remote: self.clone(),
+            source: None,
+            last: String::new(),
+            wait: None,
+            refused: false,
+        };
+        Box::pin(stream::unfold(subscription, async |mut subscription| {
+            let item = subscription.next().await?;
+            Some((item, subscription))
+        }))
+    }
+}
+
+/// A place in the stream of events.
+struct Subscription {
+    remote: Remote,
+    source: Option<EventSource>,
+    /// The id of the last event; empty before the first.
+    last: String,
+    /// The wait before the next attempt; none after one that connected.
+    wait: Option<Duration>,
+    refused: bool,
+}
+
+impl Subscription {
+    async fn next(&mut self) -> Option<Result<Received, ClientError>> {
+        loop {
+            if self.refused {
+                return None;
+            }
+            let source = match &mut self.source {
+                Some(source) => source,
+                None => {
+                    if let Some(wait) = self.wait {
+                        tokio::time::sleep(wait).await;
+                    }
+                    let source = open(&self.remote, &self.last);
+                    self.source.insert(source)
+                }
+            };
+            match source.next().await {
+                Some(Ok(SourceEvent::Open)) => self.wait = None,
+                Some(Ok(SourceEvent::Message(message))) => {
+                    let event = decode(&message.event, &message.data);
+                    self.last.clone_from(&message.id);
+                    return Some(event.map(|event| Received {
+                        id: message.id,
+                        data: message.data,
+                        event,
+                    }));
+                }
+                Some(Err(error)) => {
+                    self.lost();
+                    if let Some(error) = self.judge(error).await {
+                        return Some(Err(error));
+                    }
+                }
+                None => self.lost(),
+            }
+        }
+    }
+
+    fn lost(&mut self) {
+        self.source = None;
+        self.wait = Some(match self.wait {
+            Some(wait) => (wait * 2).min(RETRY_MAX),
+            None => RETRY_FIRST,
+        });
+    }
+
+    /// Returns what the reader is told of an error; nothing for a stream that just ended.
+    async fn judge(&mut self, error: Error) -> Option<ClientError> {
+        match error {
+            Error::StreamEnded => None,
+            Error::InvalidStatusCode(status, response) => {
+                self.refused = matches!(status.as_u16(), 401 | 403);
+                Some(problem(response).await)
+            }
+            Error::InvalidContentType(_, response) => Some(problem(response).await),
+            Error::Transport(error) => Some(error.into()),
+            // What cannot be read is fetched again from the last event that could.
+            Error::Utf8(_) | Error::Parser(_) | Error::InvalidLastEventId(_) => None,
+        }
+    }
+}
+
+/// Opens the stream after the event `last`.
+///
+/// The source's own retry is not used: it ends for good at the first status that is not 200, and
+/// it would send `Last-Event-ID` twice, its own after the one given here.
+fn open(remote: &Remote, last: &str) -> EventSource {
+    let mut request = remote.stream(Method::GET, &["events"]);
+    if !last.is_empty() {
+        request = request.header("Last-Event-ID", last);
+    }
+    let mut source = EventSource::new(request).expect("a request without a body can be cloned");
+    source.set_retry_policy(Box::new(retry::Never));
+    source
+}
+
+fn decode(name: &str, data: &str) -> Result<Option<Event>, ClientError> {
+    let event = match name {
+        "hello" => serde_json::from_str(data).map(Event::Hello),
+        "server" => serde_json::from_str(data).map(Event::Server),
+        "removed" => serde_json::from_str(data).map(Event::Removed),
+        "core" => serde_json::from_str(data).map(Event::Core),
+        "gap" => serde_json::from_str(data).map(Event::Gap),
+        _ => return Ok(None),
+    };
+    event.map(Some).map_err(ClientError::Malformed)
+}

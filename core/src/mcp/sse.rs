@@ -1,0 +1,196 @@
+//! Server-sent events (WHATWG HTML, 9.2) on the wire path: read without a copy of what is not
+//! needed, written without one of what is large.
+
+use bytes::{Bytes, BytesMut};
+
+/// An event as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Event {
+    /// The `event` field; empty for the default, `message`.
+    pub name: String,
+    /// The `data` fields, joined by newlines.
+    pub data: Bytes,
+    /// The `id` field of this event, if it had one.
+    pub id: Option<String>,
+}
+
+/// Why a stream of events cannot be read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SseError {
+    /// An event is longer than a message may be.
+    #[error("an event of more than {0} bytes")]
+    TooLong(usize),
+}
+
+/// Reads events out of chunks of bytes, wherever the chunks are cut.
+#[derive(Debug)]
+pub struct Reader {
+    buffer: BytesMut,
+    /// How far the buffer was searched for the end of a line.
+    searched: usize,
+    limit: usize,
+    pending: Event,
+    data: BytesMut,
+    has_data: bool,
+    /// A carriage return ended the last line, so a newline that follows belongs to it.
+    after_return: bool,
+}
+
+impl Reader {
+    /// Reads events of at most `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            searched: 0,
+            limit,
+            pending: Event::default(),
+            data: BytesMut::new(),
+            has_data: false,
+            after_return: false,
+        }
+    }
+
+    /// Takes the next bytes of the stream.
+    pub fn push(&mut self, chunk: &[u8]) {
+        self.buffer.extend_from_slice(chunk);
+    }
+
+    /// Returns the next whole event, or nothing until more bytes are there.
+    ///
+    /// # Errors
+    /// When the event is longer than the limit; the stream cannot be read on.
+    pub fn next_event(&mut self) -> Result<Option<Event>, SseError> {
+        while let Some(line) = self.next_line() {
+            if line.is_empty() {
+                if self.has_data {
+                    self.has_data = false;
+                    let mut event = std::mem::take(&mut self.pending);
+                    event.data = std::mem::take(&mut self.data).freeze();
+                    return Ok(Some(event));
+                }
+                self.pending = Event::default();
+                continue;
+            }
+            self.field(&line);
+            if self.data.len() > self.limit {
+                return Err(SseError::TooLong(self.limit));
+            }
+        }
+        if self.buffer.len() + self.data.len() > self.limit {
+            return Err(SseError::TooLong(self.limit));
+        }
+        Ok(None)
+    }
+
+    fn next_line(&mut self) -> Option<BytesMut> {
+        if self.after_return {
+            match self.buffer.first() {
+                Some(b'\n') => drop(self.buffer.split_to(1)),
+                Some(_) => {}
+                None => return None,
+            }
+            self.after_return = false;
+        }
+        let Some(found) = memchr::memchr2(b'\n', b'\r', &self.buffer[self.searched..]) else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        let end = self.searched + found;
+        self.searched = 0;
+        let line = self.buffer.split_to(end);
+        self.after_return = self.buffer[0] == b'\r';
+        drop(self.buffer.split_to(1));
+        Some(line)
+    }
+
+    fn field(&mut self, line: &[u8]) {
+        let colon = memchr::memchr(b':', line).unwrap_or(line.len());
+        let value = line.get(colon + 1..).unwrap_or_default();
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match &line[..colon] {
+            b"data" => {
+                if self.has_data {
+                    self.data.extend_from_slice(b"\n");
+                }
+                self.has_data = true;
+                self.data.extend_from_slice(value);
+            }
+            b"event" => self.pending.name = String::from_utf8_lossy(value).into_owned(),
+            b"id" if !value.contains(&0) => {
+                self.pending.id = Some(String::from_utf8_lossy(value).into_owned())
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns `message` (JSON) as one event of the default type.
+pub fn message_event(message: &[u8]) -> Vec<u8> {
+    let mut event = Vec::with_capacity(message.len() + 24);
+    event.extend_from_slice(b"event: message\ndata: ");
+    let start = event.len();
+    event.extend_from_slice(message);
+    super::one_line(&mut event[start..]);
+    event.extend_from_slice(b"\n\n");
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(chunks: &[&[u8]]) -> Vec<Event> {
+        let mut reader = Reader::new(1024);
+        let mut events = Vec::new();
+        for chunk in chunks {
+            reader.push(chunk);
+            while let Some(event) = reader.next_event().unwrap() {
+                events.push(event);
+            }
+        }
+        events
+    }
+
+    #[test]
+    fn it_reads_fields_comments_and_every_line_end() {
+        let events = read(&[
+            b": hello\nevent: endpoint\r\nid: 7\rdata: /a\ndata:/b\n\nretry: 5\n\ndata\n\n",
+        ]);
+        assert_eq!(events.len(), 2);
+        assert_eq!(
+            events[0],
+            Event {
+                name: "endpoint".into(),
+                data: Bytes::from_static(b"/a\n/b"),
+                id: Some("7".into())
+            }
+        );
+        assert_eq!(events[1].data, Bytes::new());
+    }
+
+    #[test]
+    fn an_event_that_never_ends_is_an_error() {
+        let mut reader = Reader::new(16);
+        reader.push(b"data: 0123456789abcdef");
+        assert_eq!(reader.next_event(), Err(SseError::TooLong(16)));
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_may_be_cut_anywhere(cuts in prop::collection::vec(0usize..60, 0..6)) {
+            let stream: &[u8] = b"id: 1\r\ndata: {\"a\":1}\r\n\r\ndata: x\n\nevent: e\ndata: y\rdata: z\r\r";
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();
+            cuts.sort_unstable();
+            let mut from = 0;
+            let mut chunks = Vec::new();
+            for cut in cuts {
+                chunks.push(&stream[from..cut]);
+                from = cut;
+            }
+            chunks.push(&stream[from..]);
+            prop_assert_eq!(read(&chunks), read(&[stream]));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// `npm test`: every test there is. `npm test -- NAME` runs the Rust tests whose name contains NAME.
+import { mustCargo, sayHowLong } from "./lib/cargo.mjs";
+import { runAndRead } from "./lib/run.mjs";
+import { note, script } from "./lib/say.mjs";
+import { runSteps } from "./lib/steps.mjs";
+import { Tally } from "./lib/tally.mjs";
+import { setUp } from "./setup.mjs";
+
+const tally = new Tally();
+
+// One kind of test a step. With a filter only those run that understand one.
+const steps = [
+  {
+    name: "build",
+    about: "binaries and tests",
+    filtered: true,
+    // Tests start target/debug/narthex and others, so all binaries come first; together with the
+    // tests, because they share one set of features then, and Cargo compiles everything once.
+    run: () => {
+      sayHowLong("about 3 minutes", "seconds, or a minute after many changes");
+      return mustCargo("build", "--locked", "--workspace", "--bins", "--tests");
+    },
+  },
+  {
+    name: "rust",
+    about: "cargo test --workspace",
+    filtered: true,
+    run: (filter) => {
+      const colour = process.stdout.isTTY ? ["--color", "always"] : [];
+      const args = ["test", "--locked", "--workspace", "--no-fail-fast", ...filter, "--", ...colour];
+      return runAndRead("cargo", args, (line) => tally.readCargo(line));
+    },
+  },
+];
+
+script(async (args) => {
+  await setUp("test");
+  const chosen = args.length ? steps.filter((step) => step.filtered) : steps;
+  const code = await runSteps(
+    "npm test",
+    chosen.map((step) => ({ ...step, run: () => step.run(args) })),
+  );
+  if (tally.ran === 0) note(args.length ? `no test has ${args.join(" ")} in its name` : "no test ran");
+  console.log(`\n${tally.line}`);
+  return code || (tally.ran ? 0 : 1);
+});
