@@ -1,10 +1,11 @@
 //! Where the binaries under test are.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
+    time::SystemTime,
 };
 
 /// Returns the path of the `narthex` binary that belongs to this test binary.
@@ -17,8 +18,9 @@ pub fn narthex() -> PathBuf {
     path
 }
 
-/// Returns the path of the scripted server. Cargo does not build the binaries of what a test depends
-/// on, so the first use in each process has Cargo build it; if it is up to date that takes 0.1 s.
+/// Returns the path of the scripted server. Cargo builds it with the workspace, but not with a
+/// package whose tests merely depend on the testkit; where it is missing or older than its sources,
+/// the first use in a process has Cargo build it.
 ///
 /// # Panics
 /// When it cannot be built.
@@ -29,6 +31,11 @@ pub fn scripted_server() -> &'static Path {
             return path.into();
         }
         let folder = profile_folder();
+        let server = folder.join(format!("narthex-testkit-server{}", env::consts::EXE_SUFFIX));
+        let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+        if changed(&server) > newest(sources) {
+            return server;
+        }
         let name = folder.file_name().and_then(|name| name.to_str());
         let profile = match name {
             None | Some("debug") => "dev",
@@ -49,6 +56,24 @@ pub fn scripted_server() -> &'static Path {
         );
         folder.join(format!("narthex-testkit-server{}", env::consts::EXE_SUFFIX))
     })
+}
+
+/// Returns when the newest file below `folder` was changed.
+fn newest(folder: &Path) -> Option<SystemTime> {
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    let times = entries.map(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            newest(&path)
+        } else {
+            changed(&path)
+        }
+    });
+    times.max().flatten()
+}
+
+fn changed(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|file| file.modified()).ok()
 }
 
 /// Returns `target/{profile}`: the folder above `deps`, where tests and benchmarks are.
