@@ -1,28 +1,298 @@
 //! Wires everything; knows every other module and is known by none but the binaries.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+mod demo;
 
-/// What `narthex serve` was asked for.
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context as _;
+use axum::{Router, middleware::from_fn_with_state, serve::ListenerExt as _};
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::{Api, Facts, Guard},
+    config::{self, ConfigFile},
+    gateway::{
+        Gateway,
+        credentials::{Credentials, DEFAULT_CLIENT, token_hash},
+    },
+    home::{self, Holder, HolderKind, Home, HomeLock, LockError},
+    metrics::Metrics,
+    process::EnvironmentSource,
+    supervisor::{FileState, Logs, Parts, Supervisor},
+    trust::Store,
+    view::{Publisher, View},
+};
+
+/// Where the core listens unless told otherwise.
+pub const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7410);
+
+/// How long open requests may take when the core ends, beside the servers' own end.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// What a core was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct ServeOptions {
     /// `--home DIR`.
     pub home: Option<PathBuf>,
     /// `--listen ADDR:PORT`.
     pub listen: Option<SocketAddr>,
-    /// `--json`: one line of JSON when ready.
-    pub json: bool,
     /// `--trust-config`: the person's word for everything in the file.
     pub trust_config: bool,
     /// `--no-client-auth`: MCP without a credential.
     pub no_client_auth: bool,
 }
 
-/// Runs a core until it is told to end.
-///
-/// # Errors
-/// When the core cannot start; a held home or port is an exit code of its own.
-pub async fn serve(options: ServeOptions) -> anyhow::Result<ExitCode> {
-    std::future::pending::<()>().await;
-    drop(options);
-    Ok(ExitCode::SUCCESS)
+/// Why a core did not start because another thing stands in its place.
+#[derive(Debug, thiserror::Error)]
+pub enum Held {
+    /// Another core holds the home folder.
+    #[error("{} is held by process {} ({}){}", .home.display(), .holder.pid, kind(.holder.kind), at(.holder))]
+    Home {
+        /// The folder.
+        home: PathBuf,
+        /// Who holds it.
+        holder: Holder,
+    },
+    /// Another core holds the home folder and has not said who it is.
+    #[error("{} is held by another process", .0.display())]
+    HomeBy(PathBuf),
+    /// Another program listens at the address.
+    #[error("{address} is taken{}", by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default())]
+    Port {
+        /// The address.
+        address: SocketAddr,
+        /// The process and program, where they can be found.
+        by: Option<String>,
+    },
+    /// The address is not one of this machine's own.
+    #[error("{0} is not a loopback address: Narthex listens on this machine alone")]
+    NotLoopback(SocketAddr),
+}
+
+const fn kind(kind: HolderKind) -> &'static str {
+    match kind {
+        HolderKind::Desktop => "desktop",
+        HolderKind::Serve => "serve",
+    }
+}
+
+fn at(holder: &Holder) -> String {
+    holder
+        .address
+        .as_ref()
+        .map(|address| format!(", which listens at {address}"))
+        .unwrap_or_default()
+}
+
+/// A core that runs.
+#[derive(Debug)]
+pub struct Core {
+    address: SocketAddr,
+    home: Home,
+    view: View,
+    stop: CancellationToken,
+    supervisor: tokio::task::JoinHandle<()>,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    /// Given back last, so that whoever waits for the folder finds everything ended.
+    lock: HomeLock,
+    _watcher: Option<config::Watcher>,
+}
+
+impl Core {
+    /// Takes the home folder and the port, reads everything and begins.
+    ///
+    /// # Errors
+    /// [`Held`] when the folder or the port is another's; else what could not be read or opened.
+    pub async fn start(options: ServeOptions, kind: HolderKind) -> anyhow::Result<Self> {
+        let home = Home::locate(options.home.clone())?;
+        home.create()?;
+        let mut lock = take(&home, kind)?;
+        let listener = listen(options.listen.unwrap_or(ADDRESS)).await?;
+        let address = listener.local_addr()?;
+
+        let (control, _) = home::credential(&home.control_token(), "narthex_control_")?;
+        let (client, _) = home::credential(&home.client_token(), "narthex_client_")?;
+        let is_new = !home.trust_db().exists();
+        let (store, mut contents) = Store::open(&home.trust_db())
+            .with_context(|| format!("failed to open {}", home.trust_db().display()))?;
+        let store = Arc::new(store);
+        let file = Arc::new(ConfigFile::new(home.config_file(), home.backups_dir()));
+        if is_new {
+            demo::offer(&file, &store, &mut contents).await?;
+        }
+
+        let clients = contents.clients.clone();
+        let known = clients.iter().map(|row| (row.name.clone(), row.token_hash));
+        let known = known.chain([(DEFAULT_CLIENT.to_owned(), token_hash(&client))]);
+        let credentials = Arc::new(Credentials::new(&control, known, options.no_client_auth));
+
+        let (metrics, logs) = (Metrics::new(), Logs::default());
+        let publisher = Arc::new(Publisher::new(instance()?, metrics.view()));
+        let view = publisher.view().clone();
+        let environment = EnvironmentSource::default();
+        let (supervisor, handle) = Supervisor::new(Parts {
+            publisher: Arc::clone(&publisher),
+            store: Arc::clone(&store),
+            contents,
+            file: FileState::new(home.config_file()),
+            trust_config: options.trust_config,
+            metrics: metrics.clone(),
+            environment,
+            logs: logs.clone(),
+        });
+        let stop = CancellationToken::new();
+        let api = Api {
+            view: view.clone(),
+            supervisor: handle.clone(),
+            file,
+            logs,
+            credentials: Arc::clone(&credentials),
+            clients: Arc::new(tokio::sync::Mutex::new(clients)),
+            store,
+            metrics,
+            facts: Arc::new(Facts {
+                address,
+                home: home.folder().display().to_string(),
+                since: SystemTime::now(),
+                loosened: loosened(&options),
+            }),
+            stop: stop.clone(),
+        };
+        let routes = api
+            .routes()
+            .merge(Gateway::new(publisher, credentials, stop.clone()).routes());
+        let watcher = watch(&home, handle.file_signal());
+        let supervisor = tokio::spawn(supervisor.run(stop.clone()));
+        let server = tokio::spawn(serve(listener, routes, Guard::new(address), stop.clone()));
+        lock.announce(address.to_string())?;
+        tracing::info!(%address, home = %home.folder().display(), "core started");
+        Ok(Self {
+            address,
+            home,
+            view,
+            stop,
+            supervisor,
+            server,
+            lock,
+            _watcher: watcher,
+        })
+    }
+
+    /// Returns where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the folder it holds.
+    pub const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Returns the present.
+    pub const fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Ends in order: no new requests, then the servers, then what is open, then the folder.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        if self.supervisor.await.is_err() {
+            tracing::error!("supervisor panicked");
+        }
+        if timeout(DRAIN, self.server).await.is_err() {
+            tracing::warn!("requests left open at the end");
+        }
+        drop(self.lock);
+    }
+}
+
+fn take(home: &Home, kind: HolderKind) -> anyhow::Result<HomeLock> {
+    let since = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let holder = Holder {
+        pid: std::process::id(),
+        kind,
+        address: None,
+        since,
+    };
+    HomeLock::acquire(home, holder).map_err(|error| match error {
+        LockError::Held(holder) => Held::Home {
+            home: home.folder().to_owned(),
+            holder,
+        }
+        .into(),
+        LockError::Anonymous(_) => Held::HomeBy(home.folder().to_owned()).into(),
+        LockError::Io { .. } => anyhow::Error::from(error),
+    })
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    if !address.ip().is_loopback() {
+        return Err(Held::NotLoopback(address).into());
+    }
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                let by = crate::process::listener_at(address);
+                Held::Port { address, by }.into()
+            }
+            _ => anyhow::Error::from(error).context(format!("failed to listen at {address}")),
+        })
+}
+
+async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    guard: Guard,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let routes = routes.layer(from_fn_with_state(guard, Guard::check));
+    let listener = listener.tap_io(|stream| {
+        // Without it, each streamed answer waits 40 ms for an acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY not set");
+        }
+    });
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await
+}
+
+fn watch(home: &Home, changed: Arc<tokio::sync::Notify>) -> Option<config::Watcher> {
+    match config::watch(&home.config_file(), move || changed.notify_one()) {
+        Ok(watcher) => Some(watcher),
+        Err(error) => {
+            tracing::warn!(%error, "changes of the file are not seen; restart after an edit");
+            None
+        }
+    }
+}
+
+fn loosened(options: &ServeOptions) -> Vec<String> {
+    let all = [
+        ("trust_config", options.trust_config),
+        ("no_client_auth", options.no_client_auth),
+    ];
+    let loosened: Vec<String> = all
+        .into_iter()
+        .filter(|(_, is_loose)| *is_loose)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    for name in &loosened {
+        tracing::warn!(name, "loosened for this run");
+    }
+    loosened
+}
+
+/// Returns a name for this run: 40 random bits.
+fn instance() -> anyhow::Result<String> {
+    let mut bytes = [0; 5];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

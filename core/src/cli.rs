@@ -35,7 +35,10 @@ pub use args::Cli;
 use args::{Ask, ClientVerb, Command, ConfigVerb};
 use exit::{Exit, Failure};
 
-use crate::client::{self, Remote, find::Home};
+use crate::{
+    client::{self, ClientError, Remote},
+    home::Home,
+};
 
 /// Parses the arguments, runs the command and returns its exit code.
 pub fn main() -> ExitCode {
@@ -53,8 +56,8 @@ impl Context {
         Ok(Remote::find(self.home.clone())?)
     }
 
-    fn home(&self) -> Home {
-        Home::locate(self.home.clone())
+    fn home(&self) -> Result<Home, Failure> {
+        Ok(Home::locate(self.home.clone()).map_err(ClientError::Home)?)
     }
 }
 
@@ -62,7 +65,7 @@ impl Context {
 /// none for the demo, which is to start in a few milliseconds.
 fn run(cli: Cli) -> ExitCode {
     let context = Context {
-        home: cli.home,
+        home: cli.home.filter(|folder| !folder.as_os_str().is_empty()),
         json: cli.format.json,
     };
     let outcome = match cli.command {
@@ -135,6 +138,12 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     clap_complete::generate(shell, &mut Cli::command(), "narthex", &mut script);
     io::stdout().lock().write_all(&script)?;
     Ok(Exit::Done)
+}
+
+/// Returns a number with its noun: `1 server`, `2 servers`.
+fn counted(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
 
 /// Prints a line for people.

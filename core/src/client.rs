@@ -9,6 +9,8 @@ mod events;
 pub(crate) mod find;
 pub(crate) mod mcp;
 mod sse;
+#[cfg(test)]
+pub(crate) mod stub;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -26,6 +28,7 @@ use crate::{
         NewServer, OneServer, Pending, ProblemDetails, RemovedServer, ServerList, Status, ToolList,
         Written,
     },
+    home::Home,
     server::Secret,
 };
 
@@ -96,9 +99,8 @@ impl Remote {
     /// # Errors
     /// [`ClientError::NoCore`] when none does.
     pub fn find(home: Option<PathBuf>) -> Result<Self, ClientError> {
-        let home = find::Home::locate(home);
-        let holder = find::holder(&home).ok_or(ClientError::NoCore)?;
-        let address = holder.socket().ok_or(ClientError::NoCore)?;
+        let home = Home::locate(home)?;
+        let address = find::address(&home)?;
         Self::attach(address, find::credential(home.control_token())?)
     }
 

@@ -7,14 +7,23 @@
 pub mod home;
 
 pub mod config;
-
+pub mod desired;
 pub mod process;
 pub mod server;
 
 pub mod mcp;
+pub mod upstream;
+
+pub mod catalog;
+pub mod supervisor;
+pub mod trust;
+pub mod view;
+
+pub mod gateway;
 
 pub mod api;
 pub mod client;
+pub mod metrics;
 
 pub mod app;
 pub mod cli;

@@ -17,9 +17,11 @@ mod command;
 mod ended;
 mod environment;
 mod error;
+mod listener;
 mod lookup;
 mod patience;
 mod platform;
+mod source;
 
 use std::time::Duration;
 
@@ -31,13 +33,15 @@ pub use command::Command;
 pub use ended::Ended;
 pub use environment::Environment;
 pub use error::SpawnError;
+pub use listener::listener_at;
 pub use patience::Patience;
 pub use platform::guard_main;
+pub use source::EnvironmentSource;
 
-/// How long [`Process::end`] waits for the last of the server's processes after the server itself
-/// has ended. The guard gives them half a second before it kills them, so that only a process that
-/// the kernel cannot end is left by then; nobody is helped by waiting for that one.
-const CLEAN_UP_MAX: Duration = Duration::from_millis(1500);
+/// How long [`Process::end`] waits for what must come to pass: a killed server's end, and the end
+/// of what a server left behind, which its guard gives half a second before it kills it. Later
+/// than that, the guard itself hangs, or a process that the kernel cannot end.
+const CLEAN_UP_MAX: Duration = Duration::from_secs(1);
 
 /// A server's process with everything it started.
 ///
@@ -108,7 +112,7 @@ impl Process {
     pub async fn end(mut self, patience: Patience) -> Ended {
         let ended = self.end_server(patience).await;
         if !within(CLEAN_UP_MAX, self.tree.gone()).await {
-            self.tree.kill().await;
+            self.tree.force();
             if !within(CLEAN_UP_MAX, self.tree.gone()).await {
                 tracing::warn!(
                     process.id = self.id(),
@@ -130,7 +134,7 @@ impl Process {
         self.tree.kill().await;
         match tokio::time::timeout(CLEAN_UP_MAX, self.tree.ended()).await {
             Ok(ended) => ended,
-            // Killed, and not gone: it hangs in the kernel, from where nobody can take it.
+            // It will be: nothing waits for a killed process that hangs in the kernel.
             Err(_) => Ended::KILLED,
         }
     }

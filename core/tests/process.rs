@@ -21,7 +21,10 @@ use std::{
     time::Duration,
 };
 
-use narthex_core::process::{Command, Ended, Environment, Patience, SpawnError, spawn};
+use narthex_core::{
+    process::{Command, Ended, Environment, Patience, SpawnError, spawn},
+    server::Secret,
+};
 use rustix::process::{Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
@@ -164,6 +167,22 @@ async fn a_killed_guard_takes_its_server_along() {
     assert_eq!(ended, Ended::GuardLost);
     witness.all_gone().await;
     server.process.end(HASTY).await;
+    assert!(is_gone(guard));
+}
+
+#[tokio::test]
+async fn a_guard_that_was_stopped_does_not_hold_up_the_end() {
+    let mut witness = Witness::new();
+    let script = "exec 9>\"$WITNESS\"; sleep 1000 & echo $PPID; wait";
+    let mut server = Server::start(script, Some(&witness.path()));
+    let guard = pid(&server.line().await);
+    server.process.started().await.unwrap();
+    kill_process(guard, Signal::STOP).unwrap();
+
+    drop(server.stdin.take());
+    timeout(PROMISE, server.process.end(HASTY)).await.unwrap();
+
+    witness.all_gone().await;
     assert!(is_gone(guard));
 }
 
@@ -320,34 +339,48 @@ async fn a_server_holds_its_three_streams_and_nothing_else() {
 
 #[tokio::test]
 async fn a_server_gets_only_what_is_on_the_list() {
-    assert!(
-        env::var_os("CARGO_MANIFEST_DIR").is_some(),
-        "there is something to be kept back"
-    );
-    let command = Command {
-        program: "env".to_owned(),
-        args: Vec::new(),
-        cwd: None,
-        env: BTreeMap::from([("OWN".to_owned(), narthex_core::server::Secret::new("mine"))]),
-    };
-    let (process, pipes) = spawn(&command, &Environment::of_this_process()).unwrap();
-
-    let variables = Server::of(process, pipes).rest().await;
-
-    let names: Vec<_> = variables
-        .iter()
-        .filter_map(|line| Some(line.split_once('=')?.0))
-        .collect();
-    assert!(names.contains(&"OWN") && names.contains(&"PATH"));
     const LIST: &str = "HOME LOGNAME USER SHELL TMPDIR LANG TZ TERM SSH_AUTH_SOCK HTTP_PROXY \
         HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy SSL_CERT_FILE \
         SSL_CERT_DIR NODE_EXTRA_CA_CERTS DISPLAY WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS OWN PATH";
+    let core = another_process("environment")
+        .envs([
+            ("GITHUB_TOKEN", "secret"),
+            ("LD_PRELOAD_", ""),
+            ("LC_ALL", "C"),
+        ])
+        .spawn()
+        .unwrap();
+
+    let said = String::from_utf8(core.wait_with_output().await.unwrap().stdout).unwrap();
+
+    let variables = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("variable: "));
+    let names: Vec<_> = variables
+        .filter_map(|it| Some(it.split_once('=')?.0))
+        .collect();
+    for expected in ["OWN", "PATH", "LC_ALL"] {
+        assert!(names.contains(&expected), "{expected} in {names:?}");
+    }
     for name in names {
         let listed = LIST.split(' ').any(|it| it == name);
         assert!(
             listed || name.starts_with("LC_") || name.starts_with("XDG_"),
             "{name}"
         );
+    }
+}
+
+/// Prints what a server is given.
+async fn be_asked_for_the_environment() {
+    let env = BTreeMap::from([("OWN".to_owned(), Secret::new("mine"))]);
+    let command = Command {
+        env,
+        ..plain("env")
+    };
+    let (process, pipes) = spawn(&command, &Environment::of_this_process()).unwrap();
+    for line in Server::of(process, pipes).rest().await {
+        println!("variable: {line}");
     }
 }
 
@@ -365,12 +398,7 @@ async fn arguments_and_variables_arrive_as_they_are() {
         ],
         cwd: Some("/".into()),
         env: (0..4)
-            .map(|number| {
-                (
-                    format!("LARGE_{number}"),
-                    narthex_core::server::Secret::new(&*large),
-                )
-            })
+            .map(|number| (format!("LARGE_{number}"), Secret::new(&*large)))
             .collect(),
     };
     let (_process, mut pipes) = spawn(&command, &Environment::of_this_process()).unwrap();
@@ -446,7 +474,7 @@ fn a_missing_working_folder_is_named() {
 async fn an_own_path_is_where_the_command_is_looked_up() {
     let folder = tempfile::tempdir().unwrap();
     program(&folder.path().join("a-server"), "#!/bin/sh\necho found\n");
-    let own = narthex_core::server::Secret::new(folder.path().to_str().unwrap());
+    let own = Secret::new(folder.path().to_str().unwrap());
     let env = BTreeMap::from([("PATH".to_owned(), own)]);
     let command = Command {
         env,
@@ -532,6 +560,7 @@ async fn as_another_process() {
         Ok("core") => be_a_core().await,
         #[cfg(target_os = "linux")]
         Ok("fifty") => be_fifty().await,
+        Ok("environment") => be_asked_for_the_environment().await,
         Ok("login") => be_at_login().await,
         Ok(role) => panic!("unknown role {role}"),
         Err(_) => {}

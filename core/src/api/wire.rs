@@ -203,6 +203,12 @@ pub struct ServerError {
     pub message: String,
     /// What to do about it.
     pub remedy: String,
+    /// Where in the file, for an entry that is not valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Problem>,
+    /// The last lines of the server's standard error, oldest first. Written by the server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_lines: Vec<String>,
 }
 
 /// What would run, with values masked.

@@ -37,7 +37,7 @@ pub(super) async fn remove(context: &Context, name: &str, yes: bool) -> Result<E
         remote.server(name).await?;
         let name = text::printable(name);
         if !terminal::confirm(&format!("Remove {name} from the configuration?"))? {
-            return Ok(Exit::Refused);
+            return Err(Failure::new(Exit::Refused, "it was not removed"));
         }
     }
     let removed = remote.remove(name).await?;

@@ -45,10 +45,11 @@ pub(super) async fn run(context: &Context, name: &str) -> Result<Exit, Failure> 
     let mut watch = Watch::begin(&remote, name).await?;
     let server = watch.look(&remote).await?;
 
-    if !launch(&remote, &mut watch, &server).await? {
-        return Ok(Exit::Refused);
+    let given = launch(&remote, &mut watch, &server).await?;
+    if given && offers(&remote, &mut watch).await? {
+        return Ok(Exit::Done);
     }
-    offers(&remote, &mut watch).await
+    Err(Failure::new(Exit::Refused, "it was not approved"))
 }
 
 /// The first half: what would run. Returns whether it may.
@@ -78,8 +79,8 @@ async fn launch(remote: &Remote, watch: &mut Watch, server: &Server) -> Result<b
     .await
 }
 
-/// The second half: what it offers.
-async fn offers(remote: &Remote, watch: &mut Watch) -> Result<Exit, Failure> {
+/// The second half: what it offers. Returns whether there is nothing left to approve.
+async fn offers(remote: &Remote, watch: &mut Watch) -> Result<bool, Failure> {
     let server = watch
         .until(remote, UP_TIMEOUT, |server| match second(server) {
             Second::NotYet => Look::On,
@@ -91,7 +92,7 @@ async fn offers(remote: &Remote, watch: &mut Watch) -> Result<Exit, Failure> {
         Second::Ask(epoch) => epoch,
         Second::Given => {
             say(format!("{name} may run, and clients see what it offers."))?;
-            return Ok(Exit::Done);
+            return Ok(true);
         }
         Second::Never | Second::NotYet => return not_there(&server),
     };
@@ -99,7 +100,7 @@ async fn offers(remote: &Remote, watch: &mut Watch) -> Result<Exit, Failure> {
     let tools = remote.tools(&server.name).await?;
     show::offers(&mut io::stdout().lock(), &server, &tools.tools)?;
     if !terminal::confirm("Let clients see it?")? {
-        return Ok(Exit::Refused);
+        return Ok(false);
     }
     let approval = Approval {
         epoch: Some(epoch),
@@ -111,10 +112,8 @@ async fn offers(remote: &Remote, watch: &mut Watch) -> Result<Exit, Failure> {
     .await?;
     if given {
         say(format!("Clients see what {name} offers."))?;
-        Ok(Exit::Done)
-    } else {
-        Ok(Exit::Refused)
     }
+    Ok(given)
 }
 
 /// Sends an approval, and waits for the person at the desktop where one is asked too.
@@ -132,15 +131,11 @@ async fn give(
     let answered = watch
         .until_answered(remote, CONFIRMATION_TIMEOUT, &command, &holds)
         .await?;
-    if !holds(&answered) {
-        say("It was not confirmed.")?;
-        return Ok(false);
-    }
-    Ok(true)
+    Ok(holds(&answered))
 }
 
 /// Says why there is nothing to review. What is off or disconnected was let run all the same.
-fn not_there(server: &Server) -> Result<Exit, Failure> {
+fn not_there(server: &Server) -> Result<bool, Failure> {
     let name = text::printable(&server.name);
     let sentence = text::printable(&server.sentence);
     if server.condition == Condition::Failed || server.condition == Condition::SignInNeeded {
@@ -157,7 +152,7 @@ fn not_there(server: &Server) -> Result<Exit, Failure> {
     say(format!(
         "{name} may run. {sentence} Review what it offers once it does: narthex approve {name}"
     ))?;
-    Ok(Exit::Done)
+    Ok(true)
 }
 
 fn second(server: &Server) -> Second {

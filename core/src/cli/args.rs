@@ -1,6 +1,9 @@
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{
+    ArgGroup, Args, Parser, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 use clap_complete::Shell;
 
 /// MCP servers behind one address: supervised, and in quarantine until you let them in.
@@ -13,7 +16,9 @@ use clap_complete::Shell;
 )]
 pub struct Cli {
     /// The folder that holds everything (without it: the platform's folders).
-    #[arg(long, value_name = "DIR", global = true, env = "NARTHEX_HOME")]
+    // Not the parser of paths: that refuses an empty variable, which means none.
+    #[arg(long, value_name = "DIR", global = true, env = "NARTHEX_HOME",
+          value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(super) home: Option<PathBuf>,
 
     #[command(flatten)]

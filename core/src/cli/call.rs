@@ -8,16 +8,15 @@ use std::io::{self, Write};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{Context, Exit, Failure, args::Call, say, terminal::Progress, text};
-use crate::client::{
-    ClientError,
-    find::{self, Home},
-    mcp::Endpoint,
+use crate::{
+    client::{ClientError, find, mcp::Endpoint},
+    home::Home,
 };
 use conversation::Conversation;
 
 /// Runs the command.
 pub(super) async fn run(context: &Context, call: Call) -> Result<Exit, Failure> {
-    let endpoint = endpoint(&context.home(), Some(&call.server), None)?;
+    let endpoint = endpoint(&context.home()?, Some(&call.server), None)?;
     let mut conversation = Conversation::open(endpoint).await?;
     let outcome = tokio::select! {
         outcome = ask(&mut conversation, &call) => Some(outcome),
@@ -43,8 +42,7 @@ pub(super) fn endpoint(
     server: Option<&str>,
     client: Option<String>,
 ) -> Result<Endpoint, ClientError> {
-    let holder = find::holder(home).ok_or(ClientError::NoCore)?;
-    let address = holder.socket().ok_or(ClientError::NoCore)?;
+    let address = find::address(home)?;
     let token = find::credential(home.client_token())?;
     Endpoint::new(address, server, token, client)
 }

@@ -1,10 +1,10 @@
-use std::{fs, io, io::Write, path::Path};
-
-use jsonc_parser::{ParseOptions, cst::CstRootNode};
-use serde_json::Value;
-
-use super::{Context, Exit, Failure, say, text};
-use crate::client::ClientError;
+use super::{Context, Exit, Failure, config, say, text};
+use crate::{
+    client::ClientError,
+    config::{ConfigFile, Source},
+    home::Home,
+    server::{Spec, Transport},
+};
 
 /// `narthex demo --remove`: takes the demo's entries out of the configuration, through the core
 /// where one runs. They are known by what they start, whatever they are called.
@@ -31,9 +31,7 @@ pub(super) async fn remove(context: &Context) -> Result<Exit, Failure> {
             }
             removed
         }
-        Err(failure) if failure.exit == Exit::NoCore => {
-            remove_from_file(&context.home().config_file())?
-        }
+        Err(failure) if failure.exit == Exit::NoCore => remove_from_file(&context.home()?)?,
         Err(failure) => return Err(failure),
     };
     if removed.is_empty() {
@@ -52,69 +50,58 @@ fn is_demo(command: &str, args: &[String]) -> bool {
     program == "narthex" && args.iter().map(String::as_str).eq(["demo"])
 }
 
-/// Takes the entries out of the file, and leaves every other character of it.
-fn remove_from_file(path: &Path) -> Result<Vec<String>, Failure> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
+/// Takes the entries out of the file, with a copy of it kept.
+fn remove_from_file(home: &Home) -> Result<Vec<String>, Failure> {
+    let path = home.config_file();
+    let reading = match config::read(&path) {
+        Source::Read(reading) => reading,
+        Source::Missing | Source::Empty => return Ok(Vec::new()),
+        Source::Broken(problem) => {
+            return Err(Failure::new(Exit::Failed, problem.message).remedy(problem.remedy));
+        }
     };
-    let broken = || {
-        Failure::new(Exit::Failed, "the configuration cannot be read")
-            .remedy("See where: narthex config check")
-    };
-    let root = CstRootNode::parse(&text, &ParseOptions::default()).map_err(|_| broken())?;
-    let servers = root
-        .object_value()
-        .and_then(|root| root.object_value("mcpServers"));
+    let file = ConfigFile::new(path, home.backups_dir());
     let mut removed = Vec::new();
-    for entry in servers.iter().flat_map(|servers| servers.properties()) {
-        let (Some(name), Some(Value::Object(value))) =
-            (entry.decoded_name(), entry.to_serde_value())
+    for (name, entry) in reading.entries {
+        let Ok(Spec {
+            transport: Transport::Stdio { command, args, .. },
+            ..
+        }) = entry
         else {
             continue;
         };
-        let args = value
-            .get("args")
-            .and_then(|args| serde_json::from_value(args.clone()).ok());
-        let args: Vec<String> = args.unwrap_or_default();
-        let command = value.get("command").and_then(Value::as_str);
-        if command.is_some_and(|command| is_demo(command, &args)) {
-            entry.remove();
-            removed.push(name);
+        if is_demo(&command, &args) {
+            file.remove(&name)
+                .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+            removed.push(name.to_string());
         }
-    }
-    if !removed.is_empty() {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(root.to_string().as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
     }
     Ok(removed)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
-    fn only_the_demo_is_removed_and_the_rest_of_the_file_stays() {
+    fn only_the_demo_is_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("narthex.json");
-        let text = "{\n  // mine\n  \"mcpServers\": {\n    \"demo\": {\"command\": \"/opt/narthex\", \"args\": [\"demo\"]},\n    \"other\": {\"command\": \"narthex\", \"args\": [\"demo\", \"--remove\"]}, // keep\n    \"second\": {\"command\": \"narthex\", \"args\": [\"demo\"]}\n  }\n}\n";
-        fs::write(&path, text).unwrap();
+        let home = Home::locate(Some(folder.path().to_owned())).unwrap();
+        let text = r#"{"mcpServers": {
+            "first": {"command": "/opt/narthex", "args": ["demo"]},
+            "other": {"command": "narthex", "args": ["demo", "--remove"]},
+            "second": {"command": "narthex", "args": ["demo"]}
+        }}"#;
+        fs::write(home.config_file(), text).unwrap();
 
-        assert_eq!(remove_from_file(&path).unwrap(), ["demo", "second"]);
+        assert_eq!(remove_from_file(&home).unwrap(), ["first", "second"]);
 
-        let left = fs::read_to_string(&path).unwrap();
-        assert!(
-            left.contains("// mine") && left.contains("// keep"),
-            "{left}"
-        );
-        let root = CstRootNode::parse(&left, &ParseOptions::default()).unwrap();
-        let value = root.to_serde_value().unwrap();
-        let names: Vec<_> = value["mcpServers"].as_object().unwrap().keys().collect();
+        let Source::Read(left) = config::read(&home.config_file()) else {
+            panic!("the file can be read");
+        };
+        let names: Vec<_> = left.entries.keys().map(ToString::to_string).collect();
         assert_eq!(names, ["other"]);
     }
 

@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use futures_util::StreamExt;
 
-use super::{Context, Exit, Failure, say, text};
+use super::{Context, Exit, Failure, counted, say, text};
 use crate::{
     api::wire::Event,
     client::{ClientError, Received},
@@ -69,11 +69,11 @@ fn line(event: &Event) -> String {
             )
         }
         Event::Core(core) => format!(
-            "{} the core: {}, {} clients, {} problems of the file",
+            "{} the core: {}, {}, {} of the file",
             core.revision,
             if core.paused { "paused" } else { "running" },
-            core.clients,
-            core.problems.len()
+            counted(core.clients, "client"),
+            counted(core.problems.len(), "problem")
         ),
         Event::Gap(gap) => format!("{} something was missed: narthex servers", gap.revision),
     }

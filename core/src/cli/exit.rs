@@ -16,6 +16,8 @@ pub(super) enum Exit {
     Failed,
     /// The arguments make no sense.
     Usage,
+    /// The home folder or the port is another's.
+    Held,
     /// No core runs.
     NoCore,
     /// It needs a person, a terminal or an approval, or was answered with no.
@@ -27,12 +29,13 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// Returns the code. 3, a home or port that is held, is `serve`'s own.
+    /// Returns the code.
     const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Usage => 2,
+            Self::Held => 3,
             Self::NoCore => 4,
             Self::Refused => 5,
             Self::NotFound => 6,
@@ -95,6 +98,7 @@ impl From<ClientError> for Failure {
             ClientError::NotFound(_) => Exit::NotFound,
             ClientError::TimedOut => Exit::TimedOut,
             ClientError::Rejected(_)
+            | ClientError::Home(_)
             | ClientError::Credential { .. }
             | ClientError::NotLoopback(_)
             | ClientError::Malformed(_)

@@ -1,36 +1,146 @@
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write as _},
     process::ExitCode,
 };
 
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use super::{Context, Exit, Failure, args::Serve};
-use crate::app::{self, ServeOptions};
+use super::{Context, Exit, Failure, args::Serve, say};
+use crate::{
+    app::{Core, Held, ServeOptions},
+    home::HolderKind,
+};
 
 /// `narthex serve`.
 pub(super) fn run(context: Context, options: Serve) -> ExitCode {
     log();
+    let json = options.json || context.json;
     let options = ServeOptions {
         home: context.home,
         listen: options.listen,
-        json: options.json || context.json,
         trust_config: options.trust_config,
         no_client_auth: options.no_client_auth,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    let served = match runtime {
-        Ok(runtime) => {
-            let served = runtime.block_on(app::serve(options));
-            // The core has ended what it started; a blocked thread must not keep it.
-            runtime.shutdown_background();
-            served
+    let served = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let served = runtime.block_on(serve(options, json));
+        // The core has ended what it started; a blocked thread must not keep it.
+        runtime.shutdown_background();
+        served
+    });
+    match served {
+        Ok(()) => Exit::Done.into(),
+        Err(error) => failure(&error).tell(),
+    }
+}
+
+/// Runs a core until it is told to end.
+async fn serve(options: ServeOptions, json: bool) -> anyhow::Result<()> {
+    // Before anything is started, so that no signal finds servers that nobody ends.
+    let told = Told::listen()?;
+    let core = Core::start(options, HolderKind::Serve).await?;
+    announce(&core, json)?;
+    told.to_end().await;
+    tracing::info!("ending");
+    core.stop().await;
+    Ok(())
+}
+
+/// Says where the core is reached.
+fn announce(core: &Core, json: bool) -> io::Result<()> {
+    let mcp = format!("http://{}/mcp", core.address());
+    let home = core.home().folder().display().to_string();
+    if json {
+        let ready = serde_json::json!({
+            "listening": core.address().to_string(),
+            "mcp": mcp,
+            "pid": std::process::id(),
+            "home": home,
+        });
+        let mut output = io::stdout().lock();
+        writeln!(output, "{ready}")?;
+        return output.flush();
+    }
+    let token = core.home().client_token();
+    say(format!(
+        "Narthex listens at {mcp}\n\n\
+         Connect a client, for example Claude Code:\n  \
+         claude mcp add --transport http narthex {mcp} \\\n    \
+         --header \"Authorization: Bearer $(cat {})\"\n\
+         More clients, each with a token of its own: narthex client add NAME\n\n\
+         See and steer the servers from another terminal:\n  \
+         narthex servers        what there is\n  \
+         narthex approve NAME   let one in\n  \
+         narthex events         what happens\n\n\
+         Home: {home}\nEnd with Ctrl-C.",
+        token.display()
+    ))
+}
+
+/// Returns what to tell about a core that did not start.
+fn failure(error: &anyhow::Error) -> Failure {
+    match error.downcast_ref::<Held>() {
+        Some(held @ (Held::Home { .. } | Held::HomeBy(_))) => {
+            Failure::new(Exit::Held, held.to_string())
+                .remedy("Use the one that runs, or end it first.")
         }
-        Err(error) => Err(error.into()),
-    };
-    served.unwrap_or_else(|error| Failure::new(Exit::Failed, format!("{error:#}")).tell())
+        Some(held @ Held::Port { .. }) => Failure::new(Exit::Held, held.to_string())
+            .remedy("End the other program, or choose another port: --listen 127.0.0.1:PORT"),
+        Some(held @ Held::NotLoopback(_)) => {
+            Failure::new(Exit::Usage, held.to_string()).remedy("Use --listen 127.0.0.1:PORT")
+        }
+        None => Failure::new(Exit::Failed, format!("{error:#}")),
+    }
+}
+
+/// Hears that the core shall end: SIGTERM, SIGINT or Ctrl-C.
+struct Told {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(windows)]
+    interrupt: tokio::signal::windows::CtrlC,
+    #[cfg(windows)]
+    closed: tokio::signal::windows::CtrlClose,
+}
+
+impl Told {
+    #[cfg(unix)]
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    #[cfg(windows)]
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::windows::{ctrl_c, ctrl_close};
+        Ok(Self {
+            interrupt: ctrl_c()?,
+            closed: ctrl_close()?,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn to_end(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[cfg(windows)]
+    async fn to_end(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.closed.recv() => {}
+        }
+    }
 }
 
 /// Writes the log to standard error; standard output belongs to the line of `--json`.

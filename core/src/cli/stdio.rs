@@ -5,12 +5,12 @@
 //! The session of a client outlives the core: when the core was restarted, the bridge begins
 //! another one with the client's own `initialize` and goes on.
 
-mod core;
 mod envelope;
 mod link;
 mod pipes;
+mod reach;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 
@@ -29,10 +29,12 @@ pub(super) async fn run(context: &Context, client: Option<String>) -> Result<Exi
     let link = Link::attach(context.home.clone(), client, output).await?;
     let link = Arc::new(link);
     let mut in_flight = JoinSet::new();
+    let mut terminated = pin!(terminated());
     loop {
         let line = tokio::select! {
             line = lines.recv() => line,
             () = link.closed() => None,
+            () = &mut terminated => None,
             // What has ended is taken out, so that a long session does not collect it.
             Some(_) = in_flight.join_next() => continue,
         };
@@ -69,6 +71,24 @@ pub(super) async fn run(context: &Context, client: Option<String>) -> Result<Exi
     // The writer ends when it has written what it was given, or when nobody reads any more.
     let _ = tokio::time::timeout(LAST_ANSWERS, written).await;
     Ok(Exit::Done)
+}
+
+/// Returns when the client wants us to end and says so by a signal.
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            terminate.recv().await;
+        }
+        // Then the signal ends us, as it ends every program.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
 }
 
 #[cfg(test)]

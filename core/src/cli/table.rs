@@ -82,7 +82,9 @@ impl Table {
                     Some(left) if column + 1 == count => text::cut(&cell.text, left),
                     Some(_) | None => cell.text.as_str().into(),
                 };
-                write!(output, "{:gap$}", "")?;
+                if !cell.text.is_empty() || !last {
+                    write!(output, "{:gap$}", "")?;
+                }
                 paint.write(output, cell.style, &shown)?;
                 if !last {
                     gap = GAP + widths[column] - text::width(&shown);

@@ -2,7 +2,7 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use reqwest::StatusCode;
 
-use crate::api::wire::ProblemDetails;
+use crate::{api::wire::ProblemDetails, home::HomeError};
 
 /// Why a core did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum ClientError {
     /// The core could not do it: what was sent was not valid, or something broke.
     #[error("{}", .0.detail)]
     Rejected(Box<ProblemDetails>),
+    /// The home folder is not known.
+    #[error(transparent)]
+    Home(#[from] HomeError),
     /// The credential could not be read.
     #[error("cannot read the credential in {}", path.display())]
     Credential {
@@ -60,6 +63,7 @@ impl ClientError {
                 Some(details.remedy.as_str()).filter(|remedy| !remedy.is_empty())
             }
             Self::TimedOut => Some("Look at the core's log, or try again."),
+            Self::Home(_) => Some("Name a folder with --home."),
             Self::Credential { .. } => {
                 Some("Run this as the person who runs Narthex, and with the same home folder.")
             }

@@ -1,5 +1,7 @@
 use std::{fmt, io, path::PathBuf};
 
+use super::SpawnError;
+
 /// How a server's process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
@@ -21,6 +23,17 @@ pub enum Ended {
 impl Ended {
     /// What a killed process reports, for one whose report cannot be waited for.
     pub(super) const KILLED: Self = Self::Signal(9);
+
+    /// Returns the error that this is when the program never began, for its word and its remedy.
+    pub fn as_spawn_error(&self) -> Option<SpawnError> {
+        match self {
+            Self::ExecFailed { program, errno } => Some(SpawnError::Exec {
+                program: program.clone(),
+                source: io::Error::from_raw_os_error(*errno),
+            }),
+            Self::Code(_) | Self::Signal(_) | Self::GuardLost => None,
+        }
+    }
 
     /// Whether it ended of its own will and without complaint.
     pub fn is_success(&self) -> bool {
@@ -45,7 +58,7 @@ impl fmt::Display for Ended {
                 program.display(),
                 io::Error::from_raw_os_error(*errno)
             ),
-            Self::GuardLost => f.write_str("ended because its guard was killed"),
+            Self::GuardLost => f.write_str("ended because its guard was lost"),
         }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     api::wire::{DefinitionState, Launch, Server, Tool},
-    cli::{launch as facts, text},
+    cli::{counted, launch as facts, text},
 };
 
 /// Shows what would run.
@@ -20,9 +20,9 @@ pub(super) fn offers(output: &mut impl Write, server: &Server, tools: &[Tool]) -
     let held = tools.iter().filter(|tool| is_held(tool)).count();
     writeln!(
         output,
-        "\n{} offers {} tools; {held} of them wait for you. What follows are the server's words:\n",
+        "\n{} offers {}; {held} wait for you. What follows are the server's words:\n",
         text::revealed(&server.name),
-        tools.len(),
+        counted(tools.len(), "tool"),
     )?;
     for tool in tools.iter().filter(|tool| is_held(tool)) {
         let state = match tool.state {
@@ -34,7 +34,8 @@ pub(super) fn offers(output: &mut impl Write, server: &Server, tools: &[Tool]) -
         definition(output, &tool.definition)?;
         writeln!(output)?;
     }
-    Ok(())
+    let name = on_one_line(&server.name);
+    writeln!(output, "Whole definitions: narthex tools --json {name}\n")
 }
 
 const fn is_held(tool: &Tool) -> bool {

@@ -6,15 +6,12 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
-
 use super::Finding;
 use crate::{
-    cli::{
-        Context, Failure,
-        config::{self, Found},
-    },
-    client::find,
+    cli::{Context, Failure, config, counted},
+    config::Source,
+    home::{self, Holder, HolderKind},
+    server::{Spec, Transport},
 };
 
 /// Where a core listens unless it is told otherwise.
@@ -26,7 +23,7 @@ const SHELL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes every check.
 pub(super) async fn all(context: &Context) -> Result<Vec<Finding>, Failure> {
-    let home = context.home();
+    let home = context.home()?;
     let mut findings = vec![folder(&home.control_token())];
     findings.extend(
         [home.control_token(), home.client_token()]
@@ -34,19 +31,19 @@ pub(super) async fn all(context: &Context) -> Result<Vec<Finding>, Failure> {
             .filter_map(|path| credential(path)),
     );
     let file = home.config_file();
-    let found = config::read(&file)?;
+    let found = config::read(&file);
     findings.push(configuration(&file, &found));
-    findings.push(core(find::holder(&home)));
+    findings.push(core(home::holder(&home)));
     findings.push(guard());
     let login = login_path().await;
     findings.push(path(login.as_deref()));
-    if let Found::Read { entries, .. } = &found {
+    if let Source::Read(reading) = &found {
         let search = login.or_else(|| env::var("PATH").ok()).unwrap_or_default();
-        findings.extend(
-            entries
-                .iter()
-                .filter_map(|(name, entry)| command(name, entry, &search)),
-        );
+        let specs = reading
+            .entries
+            .iter()
+            .filter_map(|(name, entry)| Some((name, entry.as_ref().ok()?)));
+        findings.extend(specs.filter_map(|(name, spec)| command(name.as_str(), spec, &search)));
     }
     Ok(findings)
 }
@@ -105,32 +102,44 @@ fn is_open(_: &fs::Metadata, _: u32) -> bool {
     false
 }
 
-fn configuration(path: &Path, found: &Found) -> Finding {
+fn configuration(path: &Path, found: &Source) -> Finding {
     let check = "configuration";
     let shown = path.display();
     match found {
-        Found::Missing => Finding::good(check, format!("{shown} is not there yet")),
-        Found::Empty => Finding::good(check, format!("{shown} is empty")),
-        Found::Broken(problem) => {
+        Source::Missing => Finding::good(check, format!("{shown} is not there yet")),
+        Source::Empty => Finding::good(check, format!("{shown} is empty")),
+        Source::Broken(problem) => {
             Finding::bad(check, &problem.message, "See where: narthex config check")
         }
-        Found::Read { problems, .. } if !problems.is_empty() => Finding::bad(
-            check,
-            format!("{shown} has {} problems", problems.len()),
-            "See them: narthex config check",
-        ),
-        Found::Read { entries, .. } => {
-            Finding::good(check, format!("{shown}, {} servers", entries.len()))
+        Source::Read(reading) => {
+            let unusable = reading.entries.values().filter(|entry| entry.is_err());
+            match (unusable.count(), reading.entries.len()) {
+                (0, count) => {
+                    Finding::good(check, format!("{shown}, {}", counted(count, "server")))
+                }
+                (unusable, count) => Finding::bad(
+                    check,
+                    format!(
+                        "{shown}: {unusable} of {} cannot be used",
+                        counted(count, "server")
+                    ),
+                    "See why: narthex config check",
+                ),
+            }
         }
     }
 }
 
-fn core(holder: Option<find::Holder>) -> Finding {
+fn core(holder: Option<Holder>) -> Finding {
     let check = "core";
     if let Some(holder) = holder {
         let address = holder.address.as_deref().unwrap_or("an address to come");
-        let since = holder.since.as_deref().unwrap_or("a moment ago");
-        let (kind, pid) = (&holder.kind, holder.pid);
+        let since = &holder.since;
+        let pid = holder.pid;
+        let kind = match holder.kind {
+            HolderKind::Desktop => "desktop",
+            HolderKind::Serve => "serve",
+        };
         return Finding::good(
             check,
             format!("runs as process {pid} ({kind}) at {address} since {since}"),
@@ -217,13 +226,13 @@ async fn login_path() -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Looks for what an entry starts; nothing for one over HTTP.
-fn command(name: &str, entry: &Value, search: &str) -> Option<Finding> {
+/// Looks for what a server starts; nothing for one over HTTP.
+fn command(name: &str, spec: &Spec, search: &str) -> Option<Finding> {
     let check = "command";
-    let command = entry["command"].as_str()?;
-    if command.contains("${") {
-        return None;
-    }
+    let command = match &spec.transport {
+        Transport::Stdio { command, .. } => command,
+        Transport::Http { .. } => return None,
+    };
     Some(match find_program(command, search) {
         Some(path) => Finding::good(check, format!("{name}: {}", path.display())),
         None => Finding::bad(
@@ -254,8 +263,6 @@ fn find_program(command: &str, search: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -263,16 +270,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("tool"), "").unwrap();
         let search = folder.path().to_str().unwrap();
-        assert!(
-            command("a", &json!({"command": "tool"}), search)
-                .unwrap()
-                .ok
+        assert_eq!(
+            find_program("tool", search),
+            Some(folder.path().join("tool"))
         );
-        assert!(
-            !command("a", &json!({"command": "other"}), search)
-                .unwrap()
-                .ok
-        );
-        assert_eq!(command("a", &json!({"url": "http://h/"}), search), None);
+        assert_eq!(find_program("other", search), None);
     }
 }

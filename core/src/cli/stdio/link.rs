@@ -8,7 +8,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::{core, envelope::Envelope};
+use super::{envelope::Envelope, reach};
 use crate::{
     cli::Failure,
     client::{
@@ -47,7 +47,7 @@ impl Link {
         client: Option<String>,
         output: mpsc::Sender<String>,
     ) -> Result<Self, Failure> {
-        let endpoint = core::reach(home.clone(), client.clone()).await?;
+        let endpoint = reach::core(home.clone(), client.clone()).await?;
         Ok(Self::new(endpoint, home, client, output))
     }
 
@@ -91,7 +91,7 @@ impl Link {
         line.initialize = Some(message.clone());
         let begun = match line.begin(&message, envelope.headers()).await {
             Err(Failed::Client(ClientError::NoCore)) => {
-                match core::reach(self.home.clone(), self.client.clone()).await {
+                match reach::core(self.home.clone(), self.client.clone()).await {
                     Ok(endpoint) => {
                         line.endpoint = endpoint;
                         line.begin(&message, envelope.headers()).await
@@ -162,7 +162,7 @@ impl Link {
         if line.number != number {
             return Ok(());
         }
-        line.endpoint = core::reach(self.home.clone(), self.client.clone())
+        line.endpoint = reach::core(self.home.clone(), self.client.clone())
             .await
             .map_err(Failed::Start)?;
         line.session = Session::default();

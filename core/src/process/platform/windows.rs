@@ -123,6 +123,11 @@ impl Tree {
     pub(in crate::process) async fn kill(&mut self) {
         self.job.terminate();
     }
+
+    /// Ends every member of the job once more.
+    pub(in crate::process) fn force(&mut self) {
+        self.job.terminate();
+    }
 }
 
 /// Returns the files that `path` may mean as a program: itself if it has one of the extensions of

@@ -126,6 +126,12 @@ impl Tree {
         self.order(Order::Kill).await;
     }
 
+    /// Kills without the guard, which has not done what it was told: somebody may have stopped it.
+    pub(in crate::process) fn force(&mut self) {
+        // It fails when the guard has ended. What is left is killed once the end is noticed.
+        let _ = self.guard.start_kill();
+    }
+
     async fn order(&mut self, order: Order) {
         // It fails when the guard is gone, which whoever waits for it is told.
         let _ = self.lifeline.write_all(&[order.encode()]).await;

@@ -68,6 +68,9 @@ impl Watch {
     /// Returns when everything is gone.
     pub(super) fn run(mut self) {
         while self.reap_leaves_any() {
+            if self.server_ended {
+                self.clean_up();
+            }
             self.wait();
             if self.wakeups.asked_to_end() {
                 self.close();
@@ -81,7 +84,10 @@ impl Watch {
     fn reap_leaves_any(&mut self) -> bool {
         loop {
             match wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, status))) if pid == self.server => self.server_has_ended(status),
+                // Its number may come again, once it is free.
+                Ok(Some((pid, status))) if pid == self.server && !self.server_ended => {
+                    self.server_has_ended(status);
+                }
                 Ok(Some(_)) | Err(Errno::INTR) => {}
                 Ok(None) => return true,
                 Err(_) => return kin::any_left(self.server),
@@ -89,7 +95,7 @@ impl Watch {
         }
     }
 
-    /// Tells the core at once, and turns to what the server has left behind.
+    /// Tells the core at once; what the server has left behind comes after that.
     fn server_has_ended(&mut self, status: WaitStatus) {
         self.server_ended = true;
         if let Some(lifeline) = &self.lifeline {
@@ -99,13 +105,17 @@ impl Watch {
             };
             report(lifeline, ended);
         }
-        let until = Instant::now() + CLEAN_UP;
+    }
+
+    /// Sees to it that what the server has left behind ends soon.
+    fn clean_up(&mut self) {
+        let limit = Instant::now() + CLEAN_UP;
         match &mut self.phase {
-            Phase::Running | Phase::Closing { .. } => self.terminate(Some(until)),
-            Phase::Terminating { until: limit } => {
-                *limit = Some(limit.map_or(until, |limit| limit.min(until)));
-            }
-            Phase::Killing { .. } => {}
+            Phase::Running | Phase::Closing { .. } => self.terminate(Some(limit)),
+            Phase::Terminating {
+                until: until @ None,
+            } => *until = Some(limit),
+            Phase::Terminating { until: Some(_) } | Phase::Killing { .. } => {}
         }
     }
 

@@ -1,15 +1,14 @@
-use std::{
-    env, io,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{env, io, path::PathBuf, process::Stdio, time::Duration};
 
-use tokio::time::{Instant, sleep};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep},
+};
 
 use crate::{
     cli::{Exit, Failure, call},
-    client::{ClientError, find::Home, mcp::Endpoint},
+    client::{ClientError, mcp::Endpoint},
+    home::Home,
 };
 
 /// How long a core may take until it listens. It does so before any server is started.
@@ -24,11 +23,11 @@ const HELD: i32 = 3;
 
 /// Finds the core, and starts one where none runs. Of two that race, one wins, and both attach
 /// to it.
-pub(super) async fn reach(
+pub(super) async fn core(
     home: Option<PathBuf>,
     client: Option<String>,
 ) -> Result<Endpoint, Failure> {
-    let place = Home::locate(home.clone());
+    let place = Home::locate(home.clone()).map_err(ClientError::Home)?;
     let mut started: Option<Child> = None;
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
@@ -61,7 +60,8 @@ pub(super) async fn reach(
     }
 }
 
-/// Starts a core that outlives us: in a session of its own, with none of our pipes.
+/// Starts a core that outlives us: in a session of its own, with none of our pipes. If it ends
+/// first, the runtime reaps it.
 fn start(home: Option<PathBuf>) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command
@@ -78,7 +78,6 @@ fn start(home: Option<PathBuf>) -> io::Result<Child> {
 
 #[cfg(unix)]
 fn detach(command: &mut Command) {
-    use std::os::unix::process::CommandExt;
     // SAFETY: `setsid` is a single system call, which may be made between fork and exec.
     unsafe {
         command.pre_exec(|| {
@@ -90,7 +89,6 @@ fn detach(command: &mut Command) {
 
 #[cfg(windows)]
 fn detach(command: &mut Command) {
-    use std::os::windows::process::CommandExt;
     const DETACHED_PROCESS: u32 = 0x0000_0008;
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
     command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);

@@ -1,0 +1,92 @@
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+
+use super::{Api, document, wire};
+use crate::supervisor::{CommandError, Order};
+
+/// Says that the core answers.
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = str)))]
+pub(super) async fn health() -> &'static str {
+    "ok"
+}
+
+/// Says that the core has read its configuration and takes calls.
+#[utoipa::path(get, path = "/health/ready", tag = "health", responses((status = 200, body = str), (status = 503, body = str)))]
+pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, &'static str) {
+    if api.stop.is_cancelled() {
+        (StatusCode::SERVICE_UNAVAILABLE, "ending")
+    } else {
+        (StatusCode::OK, "ready")
+    }
+}
+
+/// The core itself.
+#[utoipa::path(get, path = "/api/v1/status", tag = "core", responses((status = 200, body = wire::Status)))]
+pub(super) async fn status(State(api): State<Api>) -> axum::Json<wire::Status> {
+    let now = api.view.snapshot();
+    let (connected, wanted) = now.connected_of_wanted();
+    axum::Json(wire::Status {
+        instance: api.view.instance().to_owned(),
+        revision: now.revision,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        address: api.facts.address.to_string(),
+        home: api.facts.home.clone(),
+        since: humantime::format_rfc3339_millis(api.facts.since).to_string(),
+        paused: now.paused,
+        clients: now.clients,
+        connected,
+        wanted,
+        loosened: api.facts.loosened.clone(),
+        problems: now.problems.to_vec(),
+    })
+}
+
+/// Has all servers rest.
+#[utoipa::path(post, path = "/api/v1/pause", tag = "core", responses((status = 200, body = wire::Accepted)))]
+pub(super) async fn pause(
+    State(api): State<Api>,
+) -> Result<axum::Json<wire::Accepted>, CommandError> {
+    api.supervisor
+        .order(Order::Pause(true))
+        .await
+        .map(axum::Json)
+}
+
+/// Has all servers go on as was wanted before.
+#[utoipa::path(post, path = "/api/v1/resume", tag = "core", responses((status = 200, body = wire::Accepted)))]
+pub(super) async fn resume(
+    State(api): State<Api>,
+) -> Result<axum::Json<wire::Accepted>, CommandError> {
+    api.supervisor
+        .order(Order::Pause(false))
+        .await
+        .map(axum::Json)
+}
+
+/// What is counted, in the OpenMetrics text format.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = str)))]
+pub(super) async fn metrics(State(api): State<Api>) -> Response {
+    let now = api.view.snapshot();
+    let text = api
+        .metrics
+        .text(now.servers.values().map(|entry| entry.phase.label()));
+    let mut response = text.into_response();
+    let kind =
+        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// This document.
+pub(super) async fn openapi() -> Response {
+    let mut response = document().into_response();
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}

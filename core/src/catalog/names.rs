@@ -1,0 +1,118 @@
+use std::borrow::Cow;
+
+use sha2::{Digest as _, Sha256};
+
+/// The longest name offered, in characters. Clients put a prefix of their own before it and stop
+/// at 64.
+const NAME_CHARS_MAX: usize = 50;
+
+/// Characters of the hash suffix: 40 bits, so that two of 20,000 tools meet with a chance of 1 in
+/// 5,000, and then both are refused rather than mixed up.
+const HASH_CHARS: usize = 8;
+
+const HASH_ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
+
+/// Returns the name under which clients see a server's tool at the merged address:
+/// `server__tool`, of `[A-Za-z0-9_-]` and at most 50 characters.
+///
+/// The name depends on these two texts alone, so that adding a server never renames another's
+/// tools. Whenever something was cleaned or cut, a hash of both follows, so that two tools do not
+/// become one; the same where the plain name could be read as another pair's.
+pub fn offered_name(server: &str, tool: &str) -> String {
+    let (server_part, tool_part) = (clean(server), clean(tool));
+    let plain = format!("{server_part}__{tool_part}");
+    let ambiguous = server.contains("__") || server.ends_with('_') || looks_hashed(&plain);
+    let cleaned = matches!(server_part, Cow::Owned(_))
+        || matches!(tool_part, Cow::Owned(_))
+        || tool.is_empty();
+    if !ambiguous && !cleaned && plain.len() <= NAME_CHARS_MAX {
+        return plain;
+    }
+    let mut name = plain;
+    name.truncate(NAME_CHARS_MAX - HASH_CHARS - 1);
+    name.push('_');
+    name.push_str(&hash(server, tool));
+    name
+}
+
+fn clean(text: &str) -> Cow<'_, str> {
+    let allowed =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    if text.chars().all(allowed) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(
+            text.chars()
+                .map(|character| if allowed(character) { character } else { '_' })
+                .collect(),
+        )
+    }
+}
+
+fn looks_hashed(name: &str) -> bool {
+    name.len().checked_sub(HASH_CHARS + 1).is_some_and(|at| {
+        let (_, suffix) = name.as_bytes().split_at(at);
+        suffix[0] == b'_' && suffix[1..].iter().all(|byte| HASH_ALPHABET.contains(byte))
+    })
+}
+
+fn hash(server: &str, tool: &str) -> String {
+    let mut digest = Sha256::new();
+    digest.update((server.len() as u64).to_le_bytes());
+    digest.update(server);
+    digest.update(tool);
+    let digest = digest.finalize();
+    let bits = digest[..5]
+        .iter()
+        .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+    (0..HASH_CHARS)
+        .map(|place| char::from(HASH_ALPHABET[(bits >> (5 * place) & 31) as usize]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn plain_names_stay_plain() {
+        assert_eq!(
+            offered_name("github", "create_issue"),
+            "github__create_issue"
+        );
+        assert_eq!(offered_name("file-system", "read"), "file-system__read");
+    }
+
+    #[test]
+    fn what_could_be_mixed_up_gets_a_hash() {
+        assert_ne!(offered_name("a__b", "c"), offered_name("a", "b__c"));
+        assert_ne!(offered_name("a_", "b"), offered_name("a", "_b"));
+        assert_ne!(
+            offered_name("my.server", "x"),
+            offered_name("my_server", "x")
+        );
+        assert_ne!(
+            offered_name("s", &"x".repeat(60)),
+            offered_name("s", &"x".repeat(61))
+        );
+        let hashed = offered_name("my.server", "x");
+        let (_, forged) = hashed.split_once("__").unwrap();
+        assert_ne!(offered_name("my_server", forged), hashed);
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_one_that_clients_take(server in "\\PC{1,100}", tool in "\\PC{0,500}") {
+            let name = offered_name(&server, &tool);
+            prop_assert!(name.len() <= NAME_CHARS_MAX);
+            prop_assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'));
+        }
+
+        #[test]
+        fn two_pairs_have_two_names(a in "[a_]{1,6}", b in "[a_]{1,6}", c in "[a_]{1,6}", d in "[a_]{1,6}") {
+            prop_assert_eq!((&a, &b) == (&c, &d), offered_name(&a, &b) == offered_name(&c, &d));
+        }
+    }
+}

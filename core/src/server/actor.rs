@@ -1,0 +1,438 @@
+//! The actor of one server: follows what is wanted of it, and is the only one to start, reconnect
+//! and end it.
+
+use std::{future::pending, pin::Pin, sync::Arc};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    Backoff, Cause, CauseKind, Circumstances, Effect, Input, Phase, ServerName, Spec, Transport,
+    logs::Log,
+};
+use crate::{
+    api::wire::{IdleReason, Stage},
+    catalog::Catalog,
+    desired::Aim,
+    metrics::Metrics,
+    process::EnvironmentSource,
+    upstream::{self, Connection, Endpoint, Introduction, Link, Signals},
+    view::Reporter,
+};
+
+/// Why an actor ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It was told to.
+    Stopped,
+    /// Nobody is left to tell it anything.
+    SupervisorGone,
+}
+
+/// What every actor needs of the core.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The environment of children, once it is known.
+    pub environment: EnvironmentSource,
+    /// Where catalogs are handed in. A catalog that was read must not be lost: the actor waits for
+    /// room, and for the answer.
+    pub seen: mpsc::Sender<SeenCatalog>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// A catalog on its way to the trust store, before any client can see it.
+#[derive(Debug)]
+pub struct SeenCatalog {
+    /// The server.
+    pub server: ServerName,
+    /// The entry by which it was started.
+    pub spec: Arc<Spec>,
+    /// What it offers.
+    pub catalog: Arc<Catalog>,
+    /// Answered when the view shows what clients may see of it.
+    pub reviewed: oneshot::Sender<()>,
+}
+
+/// Lists are read again at most this often, however many changes are announced.
+const LIST_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// How long a list may take that is read again while the server works.
+const LIST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+
+type Work<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+/// See the module.
+pub struct Actor {
+    reporter: Reporter,
+    log: Log,
+    context: Context,
+    phase: Phase<Endpoint>,
+    /// What it works by: the latest that was wanted.
+    spec: Option<Arc<Spec>>,
+    proven: bool,
+    generation: u64,
+    opening: Work<Result<Link, Cause>>,
+    link: Option<Link>,
+    introducing: Work<Result<Endpoint, Cause>>,
+    listing: Work<()>,
+    stages: (mpsc::UnboundedSender<Stage>, mpsc::UnboundedReceiver<Stage>),
+    /// Connections on their way down.
+    closing: JoinSet<()>,
+    wake_at: Option<Instant>,
+}
+
+enum Wakeup {
+    Wanted(Aim),
+    SupervisorGone,
+    Opened(Result<Link, Cause>),
+    Reached(Stage),
+    Introduced(Result<Endpoint, Cause>),
+    Ended(Cause),
+    ToolsChanged,
+    Listed,
+    Closed,
+    Timer,
+}
+
+impl Actor {
+    /// Makes an actor at rest.
+    pub fn new(reporter: Reporter, log: Log, context: Context) -> Self {
+        Self {
+            reporter,
+            log,
+            context,
+            phase: Phase::Idle(IdleReason::Asleep),
+            spec: None,
+            proven: false,
+            generation: 0,
+            opening: None,
+            link: None,
+            introducing: None,
+            listing: None,
+            // Bounded by the three stages of one attempt.
+            stages: mpsc::unbounded_channel(),
+            closing: JoinSet::new(),
+            wake_at: None,
+        }
+    }
+
+    /// Follows what is wanted until it is told to stop.
+    pub async fn run(mut self, mut wanted: watch::Receiver<Aim>) -> Exit {
+        wanted.mark_changed();
+        loop {
+            let tools = self.announced_tools();
+            let wakeup = tokio::select! {
+                biased;
+                changed = wanted.changed() => match changed {
+                    Ok(()) => Wakeup::Wanted(wanted.borrow_and_update().clone()),
+                    Err(_) => Wakeup::SupervisorGone,
+                },
+                opened = work(&mut self.opening) => Wakeup::Opened(opened),
+                cause = ended(&mut self.link) => Wakeup::Ended(cause),
+                Some(stage) = self.stages.1.recv() => Wakeup::Reached(stage),
+                introduced = work(&mut self.introducing) => Wakeup::Introduced(introduced),
+                () = work(&mut self.listing) => Wakeup::Listed,
+                () = changed_tools(tools) => Wakeup::ToolsChanged,
+                Some(_) = self.closing.join_next() => Wakeup::Closed,
+                () = at(self.wake_at) => Wakeup::Timer,
+            };
+            if let Wakeup::SupervisorGone = wakeup {
+                // Dropping the links has their guards end what they started.
+                return Exit::SupervisorGone;
+            }
+            self.handle(wakeup);
+            if let Phase::Stopped = self.phase {
+                while self.closing.join_next().await.is_some() {}
+                return Exit::Stopped;
+            }
+        }
+    }
+
+    /// Returns what tells of changed tools, while the list could be read again.
+    fn announced_tools(&self) -> Option<Arc<Signals>> {
+        match (&self.phase, &self.link, &self.listing) {
+            (Phase::Connected { .. }, Some(link), None) => {
+                Some(Arc::clone(link.connection.signals()))
+            }
+            _ => None,
+        }
+    }
+
+    fn handle(&mut self, wakeup: Wakeup) {
+        match wakeup {
+            Wakeup::Wanted(aim) => self.want(aim),
+            Wakeup::SupervisorGone => {}
+            Wakeup::Opened(Ok(link)) => {
+                self.introducing = Some(Box::pin(self.introduction(link.connection.clone())));
+                self.link = Some(link);
+            }
+            Wakeup::Opened(Err(cause)) | Wakeup::Introduced(Err(cause)) => {
+                let last_lines = if cause.last_lines.is_empty() {
+                    self.log.last_stderr()
+                } else {
+                    cause.last_lines
+                };
+                self.lost(Cause {
+                    last_lines,
+                    ..cause
+                });
+            }
+            Wakeup::Ended(cause) => self.lost(cause),
+            Wakeup::Reached(stage) => self.apply(Input::Reached(stage)),
+            Wakeup::Introduced(Ok(endpoint)) => self.apply(Input::Up(endpoint)),
+            Wakeup::ToolsChanged => self.list_again(),
+            Wakeup::Listed => {}
+            Wakeup::Closed => {
+                if self.closing.is_empty() {
+                    self.apply(Input::Closed);
+                }
+            }
+            Wakeup::Timer => {
+                self.wake_at = None;
+                self.apply(Input::TimerFired);
+            }
+        }
+    }
+
+    fn want(&mut self, aim: Aim) {
+        match aim {
+            Aim::Up {
+                spec,
+                proven,
+                generation,
+            } => {
+                let fresh = self.generation != generation;
+                (self.spec, self.proven, self.generation) = (Some(spec), proven, generation);
+                if fresh && matches!(self.phase, Phase::Connected { .. }) {
+                    self.context
+                        .metrics
+                        .actors()
+                        .restarted(self.reporter.server().as_str(), "wished");
+                }
+                self.apply(if fresh {
+                    Input::WantFresh
+                } else {
+                    Input::WantUp
+                });
+            }
+            Aim::Rest(why) => self.apply(Input::WantRest(why)),
+            Aim::Stop => self.apply(Input::WantStop),
+        }
+    }
+
+    fn lost(&mut self, cause: Cause) {
+        tracing::info!(server = %self.reporter.server(), cause = cause.kind.as_str(), "connection lost");
+        self.context
+            .metrics
+            .actors()
+            .restarted(self.reporter.server().as_str(), cause.kind.as_str());
+        self.apply(Input::Lost(cause));
+    }
+
+    fn apply(&mut self, input: Input<Endpoint>) {
+        let backoff = match self.spec.as_ref().map(|spec| &spec.transport) {
+            Some(Transport::Http { .. }) => Backoff::HTTP,
+            Some(Transport::Stdio { .. }) | None => Backoff::STDIO,
+        };
+        let world = Circumstances {
+            now: Instant::now(),
+            backoff: &backoff,
+            jitter: fastrand::f64(),
+        };
+        let before = self.phase.clone();
+        let effect = self.phase.apply(input, &world);
+        if self.phase != before {
+            self.reporter.phase(self.phase.clone());
+        }
+        match effect {
+            Some(Effect::Connect) => self.connect(),
+            Some(Effect::Reconnect) => {
+                self.let_go();
+                self.connect();
+            }
+            Some(Effect::Release) => {
+                self.let_go();
+                if let Phase::Error { retry_at, .. } = &self.phase {
+                    self.wake_at = *retry_at;
+                }
+            }
+            Some(Effect::Close) => {
+                self.let_go();
+                if self.closing.is_empty() {
+                    self.apply(Input::Closed);
+                }
+            }
+            Some(Effect::Finish) | None => {}
+        }
+        if !matches!(self.phase, Phase::Error { .. }) {
+            self.wake_at = None;
+        }
+    }
+
+    /// Drops every attempt and has the connection taken down.
+    fn let_go(&mut self) {
+        (self.opening, self.introducing, self.listing) = (None, None, None);
+        while self.stages.1.try_recv().is_ok() {}
+        if let Some(link) = self.link.take() {
+            self.closing.spawn(link.close());
+        }
+    }
+
+    fn connect(&mut self) {
+        let Some(spec) = self.spec.clone() else {
+            return;
+        };
+        let (environment, log) = (self.context.environment.clone(), self.log.clone());
+        self.opening = Some(Box::pin(async move {
+            let environment = environment.get().await;
+            upstream::open(&spec, &environment, &log).await
+        }));
+    }
+
+    /// Returns the way from a fresh connection to an endpoint that clients may use.
+    fn introduction(
+        &self,
+        connection: Connection,
+    ) -> impl Future<Output = Result<Endpoint, Cause>> + Send + use<> {
+        let spec = self.spec.clone();
+        let (server, context) = (self.reporter.server().clone(), self.context.clone());
+        let stages = self.stages.0.clone();
+        let default = if self.proven {
+            Spec::INIT_TIMEOUT
+        } else {
+            Spec::INIT_TIMEOUT_FIRST
+        };
+        async move {
+            let Some(spec) = spec else {
+                return pending().await;
+            };
+            let deadline = spec.init_timeout.unwrap_or(default);
+            // The actor that receives it outlives this future.
+            let introduced = upstream::introduce(&connection, |stage| drop(stages.send(stage)));
+            let (introduction, catalog) = match timeout(deadline, introduced).await {
+                Ok(Ok(introduced)) => introduced,
+                Ok(Err(_)) if went_down_with_its_process(&connection) => return pending().await,
+                Ok(Err(cause)) => return Err(cause),
+                Err(_) => return Err(too_slow(deadline)),
+            };
+            if !hand_in(&context, &server, &spec, catalog).await {
+                return Err(not_kept());
+            }
+            let metrics = context.metrics.calls(server.as_str());
+            let endpoint = Endpoint::new(server, connection, introduction, spec, metrics);
+            endpoint.listed();
+            Ok(endpoint)
+        }
+    }
+
+    /// Reads the list of tools again and hands it in.
+    fn list_again(&mut self) {
+        let (Phase::Connected { endpoint, .. }, Some(link), Some(spec)) =
+            (&self.phase, &self.link, &self.spec)
+        else {
+            return;
+        };
+        let (endpoint, connection, spec) =
+            (endpoint.clone(), link.connection.clone(), Arc::clone(spec));
+        let (server, context) = (self.reporter.server().clone(), self.context.clone());
+        self.listing = Some(Box::pin(async move {
+            let introduction: &Introduction = endpoint.introduction();
+            match timeout(LIST_TIMEOUT, upstream::list(&connection, introduction)).await {
+                Ok(Ok(catalog)) => {
+                    endpoint.listed();
+                    if !hand_in(&context, &server, &spec, catalog).await {
+                        tracing::warn!(%server, "changed list not kept; the last one kept stays");
+                    }
+                }
+                Ok(Err(cause)) => {
+                    tracing::warn!(%server, cause = cause.kind.as_str(), "list not read again")
+                }
+                Err(_) => tracing::warn!(%server, "list not read again in time"),
+            }
+            tokio::time::sleep(LIST_PAUSE).await;
+        }));
+    }
+}
+
+/// Hands a catalog to the trust store, and waits until the view shows what clients may see of it;
+/// `false` if it was not taken.
+async fn hand_in(
+    context: &Context,
+    server: &ServerName,
+    spec: &Arc<Spec>,
+    catalog: Arc<Catalog>,
+) -> bool {
+    let (reviewed, done) = oneshot::channel();
+    let seen = SeenCatalog {
+        server: server.clone(),
+        spec: Arc::clone(spec),
+        catalog,
+        reviewed,
+    };
+    context.seen.send(seen).await.is_ok() && done.await.is_ok()
+}
+
+fn not_kept() -> Cause {
+    Cause::new(
+        CauseKind::Internal,
+        "what it offers could not be kept in trust.db",
+        "Check that the disk has room and that Narthex may write to its folder.",
+    )
+}
+
+/// Whether the end of the process is about to be noticed, which tells more than the failed request.
+fn went_down_with_its_process(connection: &Connection) -> bool {
+    match connection {
+        Connection::Stdio(connection) => connection.pending().closed().is_some(),
+        Connection::Http(_) => false,
+    }
+}
+
+fn too_slow(deadline: std::time::Duration) -> Cause {
+    Cause::new(
+        CauseKind::InitTimeout,
+        format!(
+            "it did not answer within {}",
+            humantime::format_duration(deadline)
+        ),
+        "Look at its log; give it more time with \"initTimeout\" if it needs more.",
+    )
+}
+
+/// Polls what is under way; forever pending where nothing is. Cancel-safe: the work stays where it
+/// is.
+async fn work<T>(slot: &mut Work<T>) -> T {
+    match slot {
+        Some(future) => {
+            let output = future.await;
+            *slot = None;
+            output
+        }
+        None => pending().await,
+    }
+}
+
+async fn ended(link: &mut Option<Link>) -> Cause {
+    match link {
+        Some(link) => link.ended().await,
+        None => pending().await,
+    }
+}
+
+async fn changed_tools(signals: Option<Arc<Signals>>) {
+    match signals {
+        Some(signals) => signals.changed_tools().await,
+        None => pending().await,
+    }
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => pending().await,
+    }
+}

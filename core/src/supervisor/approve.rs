@@ -1,0 +1,149 @@
+use std::sync::Arc;
+
+use super::{Batch, Change, CommandError, Supervisor};
+use crate::{
+    api::wire::{Approval, Offers},
+    desired::Desire,
+    server::ServerName,
+    trust::{LaunchId, ReviewRefused, Write},
+};
+
+impl Supervisor {
+    /// Decides an approval: all of it, or nothing.
+    pub(super) fn decide_approval(
+        &mut self,
+        server: &ServerName,
+        approval: &Approval,
+        batch: &mut Batch,
+    ) -> Result<Change, CommandError> {
+        let desire = self.desire(server)?;
+        let launch = self.check_halves(server, &desire, approval)?;
+        let mut ledger = self.ledgers.get(server).cloned().unwrap_or_default();
+        let mut writes = Vec::new();
+        if let Some(launch) = launch {
+            ledger.approved.insert(launch.clone());
+            writes.push(Write::Approve {
+                server: server.clone(),
+                launch,
+            });
+        }
+        if let Some(epoch) = approval.epoch {
+            let pinned = ledger
+                .approve_offers(server, epoch)
+                .map_err(|error| self.moved_on(server, &error))?;
+            writes.extend(pinned);
+        }
+        if approval.offers == Some(Offers::FirstSeen) {
+            if ledger.known.is_some() {
+                return Err(self.moved_on(server, &ReviewRefused::AlreadySeen));
+            }
+            ledger.first_seen = true;
+            writes.push(Write::FirstSeen {
+                server: server.clone(),
+            });
+        }
+        if desire.suspended {
+            ledger.suspended = false;
+            writes.push(Write::Suspended {
+                server: server.clone(),
+                suspended: false,
+            });
+        }
+        let next = Desire {
+            approved: desire.approved || approval.launch.is_some(),
+            suspended: false,
+            reviewed: ledger.reviewed,
+            ..Desire::clone(&desire)
+        };
+        self.remember(server, &desire, batch);
+        batch.writes.extend(writes);
+        self.ledgers.insert(server.clone(), ledger);
+        self.desired.servers.insert(server.clone(), Arc::new(next));
+        Ok(Change::Approval)
+    }
+
+    /// Checks that the halves given are those that may be given as things stand; returns the launch
+    /// where it is one of them.
+    fn check_halves(
+        &self,
+        server: &ServerName,
+        desire: &Desire,
+        approval: &Approval,
+    ) -> Result<Option<LaunchId>, CommandError> {
+        let review =
+            || format!("Look at it again and approve what is there: narthex approve {server}");
+        if approval.launch.is_none() && approval.epoch.is_none() {
+            return Err(CommandError::Invalid {
+                detail: "an approval names a launch, an epoch or both".to_owned(),
+                field: "launch",
+                remedy:
+                    "Send {\"launch\": ID}, {\"epoch\": N} or both, as GET /servers shows them."
+                        .to_owned(),
+            });
+        }
+        if approval.offers.is_some() && (approval.launch.is_none() || approval.epoch.is_some()) {
+            return Err(CommandError::Invalid {
+                detail: "`offers` goes with `launch` and without `epoch`".to_owned(),
+                field: "offers",
+                remedy: "Send {\"launch\": ID, \"offers\": \"first-seen\"}.".to_owned(),
+            });
+        }
+        let (Some(spec), Some(launch)) = (&desire.spec, &desire.launch) else {
+            return Err(CommandError::refused(
+                "not_valid",
+                format!("the entry of {server} cannot be used"),
+                "Correct the entry in narthex.json first.",
+            ));
+        };
+        if spec.quarantined {
+            return Err(CommandError::refused(
+                "quarantined_in_file",
+                format!("\"quarantined\": true in narthex.json keeps {server} in quarantine"),
+                "Remove it from the entry; then review the server.",
+            ));
+        }
+        match &approval.launch {
+            Some(given) if given != launch.as_str() => {
+                return Err(CommandError::refused(
+                    "launch_changed",
+                    format!("what {server} would run is no longer what was shown"),
+                    review(),
+                ));
+            }
+            Some(_) => {}
+            None if desire.suspended || !desire.approved => {
+                return Err(CommandError::refused(
+                    "launch_not_approved",
+                    format!("what {server} would run is not approved"),
+                    "Approve the launch with it: send both launch and epoch.",
+                ));
+            }
+            None => {}
+        }
+        let known = self
+            .ledgers
+            .get(server)
+            .is_some_and(|ledger| ledger.known.is_some());
+        if desire.suspended && approval.epoch.is_none() && known {
+            return Err(CommandError::refused(
+                "both_halves",
+                format!(
+                    "{server} was put in quarantine: what it runs and what it offers are approved together"
+                ),
+                "Send both launch and epoch, as GET /servers shows them.",
+            ));
+        }
+        Ok(approval.launch.is_some().then(|| launch.clone()))
+    }
+
+    fn moved_on(&self, server: &ServerName, error: &ReviewRefused) -> CommandError {
+        self.metrics.supervisor().epoch_conflict(server.as_str());
+        let kind = match error {
+            ReviewRefused::NothingSeen => "nothing_seen",
+            ReviewRefused::MovedOn { .. } => "epoch_changed",
+            ReviewRefused::AlreadySeen => "already_seen",
+        };
+        let remedy = format!("Look at what it offers and approve that: narthex approve {server}");
+        CommandError::refused(kind, format!("{server}: {error}"), remedy)
+    }
+}

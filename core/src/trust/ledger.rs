@@ -1,0 +1,326 @@
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use super::{LaunchId, Write};
+use crate::{
+    api::wire::DefinitionState,
+    catalog::{Catalog, Definition, DefinitionHash, Reviewed},
+    server::ServerName,
+};
+
+/// What is known and decided about one server, as `trust.db` keeps it.
+///
+/// Every change is a list of [`Write`]s; the caller makes them durable and then shows them.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// The launches that a person approved.
+    pub approved: BTreeSet<LaunchId>,
+    /// The launches that have connected before.
+    pub proven: BTreeSet<LaunchId>,
+    /// A person put the server in quarantine.
+    pub suspended: bool,
+    /// A person has approved what it offers.
+    pub reviewed: bool,
+    /// A person gave their word for whatever it offers first.
+    pub first_seen: bool,
+    /// A person switched it off.
+    pub disconnected: bool,
+    /// What it offered when it was last seen.
+    pub known: Option<Known>,
+    /// The approved forms of each definition.
+    pub pins: HashMap<PinName, BTreeSet<DefinitionHash>>,
+}
+
+/// What a pin is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PinName {
+    /// A tool, by its name.
+    Tool(String),
+    /// The server's instructions.
+    Instructions,
+}
+
+/// A catalog that was seen.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Grows by one with every change.
+    pub epoch: u64,
+    /// What it was.
+    pub catalog: Arc<Catalog>,
+}
+
+/// Whose word stands for what a server offers first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffersWord {
+    /// Nobody's: a person reviews it.
+    None,
+    /// `--trust-config`, for this run only.
+    TrustConfig,
+}
+
+/// What [`Ledger::see`] found.
+#[derive(Debug)]
+pub struct Seen {
+    /// Whether the catalog differs from the one last seen.
+    pub changed: bool,
+    /// What must be stored first.
+    pub writes: Vec<Write>,
+}
+
+/// Why an approval is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReviewRefused {
+    /// Nothing was seen yet.
+    #[error("it has not shown yet what it offers")]
+    NothingSeen,
+    /// The catalog has moved on.
+    #[error("what it offers has changed: epoch {now} now, {shown} was shown")]
+    MovedOn {
+        /// The epoch that was shown.
+        shown: u64,
+        /// The present one.
+        now: u64,
+    },
+    /// `first-seen` after something was seen.
+    #[error("what it offers was seen already")]
+    AlreadySeen,
+}
+
+impl Ledger {
+    /// Takes note of a catalog, and of whose word stands for it.
+    pub fn see(&mut self, server: &ServerName, catalog: Arc<Catalog>, word: OffersWord) -> Seen {
+        let unchanged = self
+            .known
+            .as_ref()
+            .is_some_and(|known| same(&known.catalog, &catalog));
+        let mut writes = Vec::new();
+        if !unchanged {
+            let epoch = self.known.as_ref().map_or(1, |known| known.epoch + 1);
+            self.known = Some(Known {
+                epoch,
+                catalog: Arc::clone(&catalog),
+            });
+            writes.push(Write::Catalog {
+                server: server.clone(),
+                epoch,
+                catalog,
+            });
+        } else if let Some(known) = &mut self.known {
+            // The same definitions, perhaps in another order of members: the latest text is shown.
+            known.catalog = catalog;
+        }
+        if !self.reviewed && self.first_seen {
+            writes.extend(self.pin(server));
+        } else if !self.reviewed && word == OffersWord::TrustConfig {
+            // Holds for this run: nothing of it is written.
+            drop(self.pin(server));
+        }
+        Seen {
+            changed: !unchanged,
+            writes,
+        }
+    }
+
+    /// Approves what was seen at `epoch`.
+    ///
+    /// # Errors
+    /// When nothing was seen, or the catalog has moved on.
+    pub fn approve_offers(
+        &mut self,
+        server: &ServerName,
+        epoch: u64,
+    ) -> Result<Vec<Write>, ReviewRefused> {
+        let known = self.known.as_ref().ok_or(ReviewRefused::NothingSeen)?;
+        if known.epoch != epoch {
+            return Err(ReviewRefused::MovedOn {
+                shown: epoch,
+                now: known.epoch,
+            });
+        }
+        Ok(self.pin(server))
+    }
+
+    /// Pins all that is known, and counts it as reviewed.
+    fn pin(&mut self, server: &ServerName) -> Vec<Write> {
+        self.reviewed = true;
+        self.first_seen = false;
+        let mut writes = vec![Write::Reviewed {
+            server: server.clone(),
+        }];
+        let Some(known) = &self.known else {
+            return writes;
+        };
+        for (name, hash) in pinnable(&known.catalog) {
+            self.pins.entry(name.clone()).or_default().insert(hash);
+            writes.push(Write::Pin {
+                server: server.clone(),
+                name,
+                hash,
+            });
+        }
+        writes
+    }
+
+    /// Returns what clients may see of what was last seen.
+    pub fn review(&self, server: &ServerName) -> Option<Arc<Reviewed>> {
+        let known = self.known.as_ref()?;
+        let state = |definition: &Definition| match self
+            .pins
+            .get(&PinName::Tool(definition.name.clone()))
+        {
+            Some(forms) if forms.contains(&definition.hash) => DefinitionState::Offered,
+            Some(_) => DefinitionState::Changed,
+            None => DefinitionState::New,
+        };
+        let tools = known
+            .catalog
+            .tools
+            .iter()
+            .map(|tool| (Arc::clone(tool), state(tool)));
+        let instructions = known.catalog.instructions.clone().filter(|instructions| {
+            self.pins
+                .get(&PinName::Instructions)
+                .is_some_and(|forms| forms.contains(&instructions.hash))
+        });
+        Some(Arc::new(Reviewed::new(
+            server.as_str(),
+            known.epoch,
+            tools,
+            instructions,
+        )))
+    }
+}
+
+fn pinnable(catalog: &Catalog) -> impl Iterator<Item = (PinName, DefinitionHash)> {
+    let tools = catalog
+        .tools
+        .iter()
+        .map(|tool| (PinName::Tool(tool.name.clone()), tool.hash));
+    let instructions = catalog
+        .instructions
+        .iter()
+        .map(|text| (PinName::Instructions, text.hash));
+    tools.chain(instructions)
+}
+
+/// Whether two catalogs define the same, whatever the order.
+fn same(a: &Catalog, b: &Catalog) -> bool {
+    let sorted = |catalog: &Catalog| {
+        let mut all: Vec<_> = pinnable(catalog).collect();
+        all.sort_unstable();
+        all
+    };
+    sorted(a) == sorted(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn catalog(tools: &[&str]) -> Arc<Catalog> {
+        let tools = tools
+            .iter()
+            .map(|tool| Definition::of_tool(Bytes::copy_from_slice(tool.as_bytes())).unwrap());
+        Arc::new(Catalog {
+            tools: tools.map(Arc::new).collect(),
+            instructions: None,
+        })
+    }
+
+    fn states(ledger: &Ledger, server: &ServerName) -> Vec<DefinitionState> {
+        ledger
+            .review(server)
+            .unwrap()
+            .tools
+            .iter()
+            .map(|tool| tool.state)
+            .collect()
+    }
+
+    #[test]
+    fn only_what_a_person_saw_is_offered() {
+        let server = ServerName::new("s").unwrap();
+        let mut ledger = Ledger::default();
+        assert!(
+            ledger
+                .see(&server, catalog(&[r#"{"name":"a"}"#]), OffersWord::None)
+                .changed
+        );
+        assert_eq!(states(&ledger, &server), [DefinitionState::New]);
+        assert_eq!(
+            ledger.approve_offers(&server, 2),
+            Err(ReviewRefused::MovedOn { shown: 2, now: 1 })
+        );
+        ledger.approve_offers(&server, 1).unwrap();
+        assert_eq!(states(&ledger, &server), [DefinitionState::Offered]);
+
+        let moved = catalog(&[
+            r#"{"name":"a","description":"now with more"}"#,
+            r#"{"name":"b"}"#,
+        ]);
+        assert!(ledger.see(&server, moved, OffersWord::None).changed);
+        assert_eq!(
+            states(&ledger, &server),
+            [DefinitionState::Changed, DefinitionState::New]
+        );
+        assert_eq!(ledger.known.as_ref().unwrap().epoch, 2);
+
+        // The approved form comes back.
+        ledger.see(&server, catalog(&[r#"{"name":"a"}"#]), OffersWord::None);
+        assert_eq!(states(&ledger, &server), [DefinitionState::Offered]);
+        assert_eq!(ledger.known.as_ref().unwrap().epoch, 3);
+    }
+
+    #[test]
+    fn an_unchanged_catalog_keeps_its_epoch() {
+        let server = ServerName::new("s").unwrap();
+        let mut ledger = Ledger::default();
+        ledger.see(
+            &server,
+            catalog(&[r#"{"name":"a"}"#, r#"{"name":"b"}"#]),
+            OffersWord::None,
+        );
+        let seen = ledger.see(
+            &server,
+            catalog(&[r#"{"name":"b"}"#, r#"{"name":"a"}"#]),
+            OffersWord::None,
+        );
+        assert!(!seen.changed && seen.writes.is_empty());
+        assert_eq!(ledger.known.as_ref().unwrap().epoch, 1);
+    }
+
+    #[test]
+    fn a_word_for_the_first_is_no_word_for_the_second() {
+        let server = ServerName::new("s").unwrap();
+        for word in [OffersWord::None, OffersWord::TrustConfig] {
+            let mut ledger = Ledger {
+                first_seen: word == OffersWord::None,
+                ..Ledger::default()
+            };
+            ledger.see(&server, catalog(&[r#"{"name":"a"}"#]), word);
+            assert_eq!(states(&ledger, &server), [DefinitionState::Offered]);
+            ledger.see(&server, catalog(&[r#"{"name":"a","x":1}"#]), word);
+            assert_eq!(states(&ledger, &server), [DefinitionState::Changed]);
+        }
+    }
+
+    #[test]
+    fn nothing_of_trust_config_is_kept() {
+        let server = ServerName::new("s").unwrap();
+        let mut ledger = Ledger::default();
+        let seen = ledger.see(
+            &server,
+            catalog(&[r#"{"name":"a"}"#]),
+            OffersWord::TrustConfig,
+        );
+        assert!(
+            seen.writes
+                .iter()
+                .all(|write| matches!(write, Write::Catalog { .. }))
+        );
+    }
+}

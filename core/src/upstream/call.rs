@@ -1,0 +1,125 @@
+use std::ops::Range;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::mcp::{Envelope, Spliced, splice};
+
+/// A server's answer to one request.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    message: Bytes,
+    id: Range<usize>,
+    payload: Range<usize>,
+    /// Whether it is a result rather than an error.
+    pub is_result: bool,
+}
+
+impl Reply {
+    /// Takes a response apart; `None` where the message is no response.
+    pub fn of(envelope: &Envelope) -> Option<Self> {
+        Some(Self {
+            id: envelope.id_range()?,
+            payload: envelope.payload_range()?,
+            is_result: match envelope.kind() {
+                crate::mcp::Kind::Result => true,
+                crate::mcp::Kind::Error => false,
+                crate::mcp::Kind::Request | crate::mcp::Kind::Notification => return None,
+            },
+            message: envelope.bytes().clone(),
+        })
+    }
+
+    /// Returns the whole answer under the id that the client gave the request.
+    pub fn under(&self, id: &Bytes) -> Spliced {
+        Spliced::replace(&self.message, self.id.clone(), id)
+    }
+
+    /// Returns the raw `result` or `error`.
+    pub fn payload(&self) -> Bytes {
+        self.message.slice(self.payload.clone())
+    }
+}
+
+/// Where the progress of a call goes.
+#[derive(Debug, Clone)]
+pub struct Notices {
+    /// The client's reply stream.
+    pub to: mpsc::Sender<Bytes>,
+    /// The client's own progress token, as it is spelled.
+    pub token: Option<Bytes>,
+}
+
+impl Notices {
+    /// Sends a `notifications/progress` on, under the client's own token, which stood at `token`.
+    /// Progress that a slow client has no room for is dropped, as the next one says more.
+    pub fn progress(&self, message: &Bytes, token: Range<usize>) -> bool {
+        let Some(own) = &self.token else { return true };
+        self.to
+            .try_send(splice(message, &[(token, own)]).into())
+            .is_ok()
+    }
+}
+
+/// Why a call has no answer from its server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// It was never written: the server had ended before.
+    #[error("the server is not connected")]
+    NotConnected,
+    /// It was written to a server which then ended.
+    #[error("the server ended before it answered")]
+    ServerEnded,
+    /// A person's decision ended it.
+    #[error("{}", .0.as_str())]
+    Revoked(Revocation),
+    /// The server's session had expired, so it did nothing.
+    #[error("the server's session had expired")]
+    SessionExpired,
+    /// No answer and no progress in time.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The server does not read what it is sent.
+    #[error("the server does not read its input")]
+    NotReading,
+    /// The answer is not a JSON-RPC response.
+    #[error("the answer is malformed: {0}")]
+    InvalidReply(String),
+    /// The answer is longer than allowed.
+    #[error("the answer is longer than 64 MB")]
+    TooLong,
+    /// The address answered with an HTTP error.
+    #[error("the server answered with HTTP status {0}")]
+    HttpStatus(u16),
+    /// The address sends elsewhere.
+    #[error("the address redirects to another place")]
+    Redirected,
+    /// The address wants a person to sign in.
+    #[error("the server wants a sign-in")]
+    SignInNeeded,
+    /// The address answers with something that is not MCP.
+    #[error("the address answers with `{0}`, which is not MCP")]
+    NotMcp(String),
+    /// The address cannot be reached, so the server did nothing.
+    #[error("the address cannot be reached")]
+    Unreachable,
+}
+
+/// The decision that ended the calls in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// The server was put in quarantine.
+    Quarantined,
+    /// The server was disconnected, paused, switched off, restarted or removed.
+    Disconnected,
+}
+
+impl Revocation {
+    /// Returns what happened.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quarantined => "the server was put in quarantine",
+            Self::Disconnected => "the server was disconnected",
+        }
+    }
+}

@@ -1,0 +1,206 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{CallError, Connection, Reply};
+use crate::{
+    api::wire::{Implementation, Stage},
+    catalog::{Catalog, Definition},
+    mcp::{Outgoing, Revision, json},
+    server::{Cause, CauseKind},
+};
+
+/// What a server said of itself in `initialize`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introduction {
+    /// The revision agreed on.
+    pub revision: Revision,
+    /// Its name and version. Written by the server.
+    pub implementation: Option<Implementation>,
+    /// Its instructions, as raw JSON text. Written by the server.
+    pub instructions: Option<Bytes>,
+    /// Whether it has tools at all.
+    pub has_tools: bool,
+}
+
+/// The longest name or version that is kept of a server's own words, in characters.
+const OWN_WORDS_CHARS_MAX: usize = 100;
+
+/// Pages of a list that are read at most: with 50 tools a page, more than a server may define.
+const PAGES_MAX: usize = 500;
+
+/// Initializes a connection and lists what the server offers. `reached` is told of the stages.
+///
+/// # Errors
+/// When the server does not answer as MCP says.
+pub async fn introduce(
+    connection: &Connection,
+    reached: impl Fn(Stage),
+) -> Result<(Introduction, Arc<Catalog>), Cause> {
+    reached(Stage::Initializing);
+    let params = format!(
+        r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"narthex","title":"Narthex","version":"{}"}}}}"#,
+        Revision::LATEST,
+        env!("CARGO_PKG_VERSION"),
+    );
+    let reply = connection
+        .request(&Outgoing::new("initialize", &params), None)
+        .await
+        .map_err(|error| cause(&error))?;
+    let introduction = read(&reply)?;
+    if let Connection::Http(http) = connection {
+        http.agreed_on(introduction.revision);
+    }
+    connection
+        .notify("notifications/initialized", "{}")
+        .await
+        .map_err(|error| cause(&error))?;
+    reached(Stage::Listing);
+    let catalog = list(connection, &introduction).await?;
+    if let Connection::Http(http) = connection {
+        http.listen();
+    }
+    Ok((introduction, catalog))
+}
+
+/// Lists what the server offers, page by page.
+///
+/// # Errors
+/// When the server does not answer as MCP says.
+pub async fn list(
+    connection: &Connection,
+    introduction: &Introduction,
+) -> Result<Arc<Catalog>, Cause> {
+    let mut catalog = Catalog::default();
+    let mut skipped = 0;
+    let mut params = "{}".to_owned();
+    let mut pages = 0;
+    while introduction.has_tools {
+        let request = Outgoing::new("tools/list", &params);
+        let reply = connection
+            .request(&request, None)
+            .await
+            .map_err(|error| cause(&error))?;
+        if !reply.is_result {
+            return Err(invalid("it answered tools/list with an error"));
+        }
+        let next = catalog.add_page(&reply.payload(), &mut skipped);
+        let next =
+            next.map_err(|error| invalid(&format!("its list of tools cannot be read: {error}")))?;
+        pages += 1;
+        match next {
+            Some(_) if pages == PAGES_MAX => return Err(invalid("its list of tools has no end")),
+            Some(cursor) => {
+                params = format!(r#"{{"cursor":{}}}"#, String::from_utf8_lossy(&cursor))
+            }
+            None => break,
+        }
+    }
+    if skipped > 0 {
+        tracing::warn!(skipped, "definitions without a usable name left out");
+    }
+    catalog.instructions = introduction
+        .instructions
+        .clone()
+        .map(Definition::of_instructions)
+        .map(Arc::new);
+    Ok(Arc::new(catalog))
+}
+
+fn read(reply: &Reply) -> Result<Introduction, Cause> {
+    let payload = reply.payload();
+    if !reply.is_result {
+        return Err(Cause::new(
+            CauseKind::InitializeRefused,
+            "it refused to initialize",
+            "Look at its log; it may need other arguments or a newer version.",
+        ));
+    }
+    let member = |within: usize, name| json::member(&payload, within, name).ok().flatten();
+    if payload.first() != Some(&b'{') {
+        return Err(invalid("its answer to initialize is no object"));
+    }
+    let text = |range: Option<std::ops::Range<usize>>| {
+        range.and_then(|range| json::decode(&payload[range]))
+    };
+    let version = text(member(0, "protocolVersion"))
+        .ok_or_else(|| invalid("its answer to initialize names no revision"))?;
+    let revision = Revision::of(&version).ok_or_else(|| {
+        let known = Revision::ALL.map(Revision::as_str).join(", ");
+        Cause::new(
+            CauseKind::UnsupportedRevision,
+            "it speaks a revision of MCP that Narthex does not",
+            format!("Use a version of the server that speaks one of {known}."),
+        )
+    })?;
+    let object =
+        |range: Option<std::ops::Range<usize>>| range.filter(|range| payload[range.start] == b'{');
+    let own_words = |text: String| text.chars().take(OWN_WORDS_CHARS_MAX).collect::<String>();
+    let implementation = object(member(0, "serverInfo")).map(|info| Implementation {
+        name: own_words(text(member(info.start, "name")).unwrap_or_default()),
+        version: own_words(text(member(info.start, "version")).unwrap_or_default()),
+    });
+    let instructions = member(0, "instructions").filter(|range| payload[range.start] == b'"');
+    Ok(Introduction {
+        revision,
+        implementation,
+        instructions: instructions.map(|range| payload.slice(range)),
+        has_tools: object(member(0, "capabilities"))
+            .is_some_and(|all| member(all.start, "tools").is_some()),
+    })
+}
+
+fn invalid(message: &str) -> Cause {
+    Cause::new(
+        CauseKind::InvalidReply,
+        message,
+        "Check that the entry starts an MCP server; look at its log.",
+    )
+}
+
+/// Returns why a connection is not to be had, from why a request on the way to it failed.
+fn cause(error: &CallError) -> Cause {
+    let message = error.to_string();
+    match error {
+        CallError::NotConnected
+        | CallError::ServerEnded
+        | CallError::Revoked(_)
+        | CallError::NotReading => Cause::new(
+            CauseKind::ConnectionLost,
+            message,
+            "Look at its log for the reason; then try again.",
+        ),
+        CallError::TimedOut => Cause::new(
+            CauseKind::InitTimeout,
+            message,
+            "Give it more time with \"initTimeout\", or look at its log.",
+        ),
+        CallError::InvalidReply(_) => invalid(&message),
+        CallError::TooLong => Cause::new(CauseKind::MessageTooLong, message, "Look at its log."),
+        CallError::SessionExpired | CallError::HttpStatus(_) => Cause::new(
+            CauseKind::HttpStatus,
+            message,
+            "Check the address and the headers of the entry.",
+        ),
+        CallError::Redirected => Cause::new(
+            CauseKind::Redirected,
+            message,
+            "Put the address it redirects to in the entry, if you trust it.",
+        ),
+        CallError::SignInNeeded => Cause::new(
+            CauseKind::SignInNeeded,
+            message,
+            "Put a token in \"headers\" of the entry.",
+        ),
+        CallError::NotMcp(_) => Cause::new(
+            CauseKind::NotMcp,
+            message,
+            "Check the address: an MCP endpoint often ends in /mcp.",
+        ),
+        CallError::Unreachable => Cause::new(
+            CauseKind::Unreachable,
+            message,
+            "Check that the server runs and that the address is right.",
+        ),
+    }
+}

@@ -1,0 +1,238 @@
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::Notify;
+
+use super::{CallError, HttpConnection, Notices, Pending, Reply, StdioConnection};
+use crate::{
+    mcp::Outgoing,
+    process::{Ended, Environment, Patience, Process},
+    server::{Cause, CauseKind, HttpFlavor, Spec, Transport, logs::Log},
+};
+
+/// What a connection tells the actor that owns it.
+#[derive(Debug, Default)]
+pub struct Signals {
+    ended: OnceLock<Cause>,
+    end: Notify,
+    tools: Notify,
+}
+
+impl Signals {
+    /// Says that the connection has ended. The first reason stands.
+    pub fn ended(&self, cause: Cause) {
+        // What comes later is a consequence of the first.
+        let _ = self.ended.set(cause);
+        self.end.notify_one();
+    }
+
+    /// Says that the list of tools may have changed.
+    pub fn tools_changed(&self) {
+        self.tools.notify_one();
+    }
+
+    /// Waits for the end of the connection. Cancel-safe; one waiter.
+    pub async fn end(&self) -> Cause {
+        loop {
+            if let Some(cause) = self.ended.get() {
+                return cause.clone();
+            }
+            self.end.notified().await;
+        }
+    }
+
+    /// Waits until the list of tools may have changed. Cancel-safe; one waiter.
+    pub async fn changed_tools(&self) {
+        self.tools.notified().await;
+    }
+}
+
+/// A connection to a server, over whichever transport. Cheap to clone.
+#[derive(Debug, Clone)]
+pub enum Connection {
+    /// Over a child's pipes.
+    Stdio(Arc<StdioConnection>),
+    /// Over Streamable HTTP.
+    Http(Arc<HttpConnection>),
+}
+
+impl Connection {
+    /// Sends a request and returns its answer. Dropping the future cancels the request at the
+    /// server.
+    ///
+    /// # Errors
+    /// When there is no answer; the error tells whether the server can have acted.
+    pub async fn request(
+        &self,
+        request: &Outgoing,
+        notices: Option<Notices>,
+    ) -> Result<Reply, CallError> {
+        match self {
+            Self::Stdio(connection) => connection.request(request, notices).await,
+            Self::Http(connection) => connection.request(request, notices).await,
+        }
+    }
+
+    /// Sends a notification.
+    ///
+    /// # Errors
+    /// When it could not be sent.
+    pub async fn notify(&self, method: &str, params: &str) -> Result<(), CallError> {
+        let message = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
+        match self {
+            Self::Stdio(connection) => connection.send(message.into_bytes()),
+            Self::Http(connection) => connection.post(message.into_bytes()).await,
+        }
+    }
+
+    /// Returns the requests in flight.
+    pub fn pending(&self) -> &Arc<Pending> {
+        match self {
+            Self::Stdio(connection) => connection.pending(),
+            Self::Http(connection) => connection.pending(),
+        }
+    }
+
+    /// Returns what the connection tells its actor.
+    pub fn signals(&self) -> &Arc<Signals> {
+        match self {
+            Self::Stdio(connection) => connection.signals(),
+            Self::Http(connection) => connection.signals(),
+        }
+    }
+}
+
+/// A connection and what must be taken down with it. The actor owns it.
+#[derive(Debug)]
+pub struct Link {
+    /// The connection.
+    pub connection: Connection,
+    process: Option<Process>,
+    log: Log,
+}
+
+/// How long the end of a process may follow the end of its output, for the error to name it.
+const EXIT_FOLLOWS_EOF: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Starts the process or prepares the address. Nothing has been said to the server yet.
+///
+/// # Errors
+/// When the process cannot be started, or the transport is not spoken.
+pub async fn open(spec: &Spec, environment: &Environment, log: &Log) -> Result<Link, Cause> {
+    let log = log.clone();
+    match &spec.transport {
+        Transport::Stdio {
+            command,
+            args,
+            cwd,
+            env,
+        } => {
+            let command = crate::process::Command {
+                program: command.clone(),
+                args: args.clone(),
+                cwd: cwd.clone(),
+                env: env
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.resolved.clone()))
+                    .collect(),
+            };
+            let (process, pipes) =
+                crate::process::spawn(&command, environment).map_err(|error| {
+                    let kind = match error.kind() {
+                        "command_not_found" => CauseKind::CommandNotFound,
+                        _ => CauseKind::SpawnFailed,
+                    };
+                    Cause::new(kind, describe(&error), error.remedy())
+                })?;
+            let connection = StdioConnection::start(pipes, spec.max_concurrent, log.clone());
+            Ok(Link {
+                connection: Connection::Stdio(Arc::new(connection)),
+                process: Some(process),
+                log,
+            })
+        }
+        Transport::Http {
+            flavor: HttpFlavor::Sse,
+            ..
+        } => Err(Cause::new(
+            CauseKind::UnsupportedTransport,
+            "the HTTP+SSE transport of 2024-11-05 is not spoken yet",
+            "Use the server's Streamable HTTP address (often ending in /mcp) with \"type\": \"http\".",
+        )),
+        Transport::Http {
+            url,
+            headers,
+            flavor: HttpFlavor::Auto | HttpFlavor::Streamable,
+        } => {
+            let connection = HttpConnection::new(url, headers, spec.max_concurrent)?;
+            Ok(Link {
+                connection: Connection::Http(connection),
+                process: None,
+                log,
+            })
+        }
+    }
+}
+
+/// Returns an error and what caused it, in one line.
+pub(super) fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+impl Link {
+    /// Waits for the end of the connection: from the process or from the pipe, whichever is first.
+    /// Calls in flight are told at once. Cancel-safe.
+    pub async fn ended(&mut self) -> Cause {
+        let signals = Arc::clone(self.connection.signals());
+        let cause = match &mut self.process {
+            None => signals.end().await,
+            Some(process) => tokio::select! {
+                ended = process.ended() => exited(&ended),
+                cause = signals.end() => {
+                    self.connection.pending().close(CallError::ServerEnded);
+                    match tokio::time::timeout(EXIT_FOLLOWS_EOF, process.ended()).await {
+                        Ok(ended) if cause.kind == CauseKind::ConnectionLost => exited(&ended),
+                        Ok(_) | Err(_) => cause,
+                    }
+                }
+            },
+        };
+        self.connection.pending().close(CallError::ServerEnded);
+        self.log.core(&cause.message);
+        Cause {
+            last_lines: self.log.last_stderr(),
+            ..cause
+        }
+    }
+
+    /// Takes the connection down in order, and returns when all it started is gone.
+    pub async fn close(self) {
+        self.connection
+            .pending()
+            .close(CallError::Revoked(super::Revocation::Disconnected));
+        match self.connection {
+            Connection::Stdio(connection) => connection.close(),
+            Connection::Http(connection) => connection.close().await,
+        }
+        if let Some(process) = self.process {
+            process.end(Patience::ORDERLY).await;
+        }
+    }
+}
+
+fn exited(ended: &Ended) -> Cause {
+    Cause::new(
+        match ended {
+            Ended::ExecFailed { .. } => CauseKind::SpawnFailed,
+            Ended::Code(_) | Ended::Signal(_) | Ended::GuardLost => CauseKind::Exited,
+        },
+        format!("its process {ended}"),
+        "Look at its log for the reason; then try again.",
+    )
+}

@@ -1,0 +1,321 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{ChildStderr, ChildStdin, ChildStdout},
+    sync::mpsc,
+    task::JoinHandle,
+};
+
+use super::{CallError, Notices, Pending, Reply, Signals};
+use crate::{
+    mcp::{Envelope, Kind, Outgoing, SERVER_MESSAGE_BYTES_MAX},
+    process::Pipes,
+    server::{Cause, CauseKind, logs::Log},
+};
+
+/// The longest line of standard error that is kept, in bytes.
+const LOG_LINE_BYTES_MAX: u64 = 8 * 1024;
+
+/// A connection over a child's standard input and output: one JSON message a line.
+#[derive(Debug)]
+pub struct StdioConnection {
+    pending: Arc<Pending>,
+    signals: Arc<Signals>,
+    /// Messages on their way to the child. Bounded: what a server that does not read is sent must
+    /// not pile up.
+    out: Mutex<Option<mpsc::Sender<Vec<u8>>>>,
+    sender: mpsc::WeakSender<Vec<u8>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl StdioConnection {
+    /// Begins to read and write.
+    pub fn start(pipes: Pipes, calls: usize, log: Log) -> Self {
+        let pending = Arc::new(Pending::new(calls));
+        let signals = Arc::new(Signals::default());
+        // Each call in flight has at most a request and a cancellation under way.
+        let (out, messages) = mpsc::channel(2 * calls + 64);
+        let reader = Reader {
+            pending: Arc::clone(&pending),
+            signals: Arc::clone(&signals),
+            out: out.downgrade(),
+            log: log.clone(),
+        };
+        let tasks = vec![
+            tokio::spawn(write(pipes.stdin, messages)),
+            tokio::spawn(reader.run(pipes.stdout)),
+            tokio::spawn(keep(pipes.stderr, log)),
+        ];
+        Self {
+            pending,
+            signals,
+            sender: out.downgrade(),
+            out: Mutex::new(Some(out)),
+            tasks,
+        }
+    }
+
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// When the child does not read, or the connection was closed.
+    pub fn send(&self, message: Vec<u8>) -> Result<(), CallError> {
+        let sender = self.sender.upgrade().ok_or(CallError::NotConnected)?;
+        sender.try_send(message).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CallError::NotReading,
+            mpsc::error::TrySendError::Closed(_) => CallError::NotConnected,
+        })
+    }
+
+    /// See [`super::Connection::request`].
+    pub async fn request(
+        &self,
+        request: &Outgoing,
+        notices: Option<Notices>,
+    ) -> Result<Reply, CallError> {
+        let ticket = self.pending.open(notices).ok_or(CallError::NotReading)?;
+        if ticket.is_answered() {
+            // The connection had ended: nothing is written.
+            return match ticket.reply().await {
+                Err(CallError::ServerEnded) => Err(CallError::NotConnected),
+                other => other,
+            };
+        }
+        self.send(request.render(ticket.id()))?;
+        let cancel = CancelOnDrop {
+            connection: self,
+            id: ticket.id(),
+            armed: true,
+        };
+        let reply = ticket.reply().await;
+        cancel.disarm();
+        reply
+    }
+
+    /// Closes the child's standard input: it is asked to end.
+    pub fn close(&self) {
+        self.out
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+    }
+
+    /// Returns the requests in flight.
+    pub const fn pending(&self) -> &Arc<Pending> {
+        &self.pending
+    }
+
+    /// Returns what the connection tells its actor.
+    pub const fn signals(&self) -> &Arc<Signals> {
+        &self.signals
+    }
+}
+
+impl Drop for StdioConnection {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Tells the server that nobody waits any more.
+struct CancelOnDrop<'a> {
+    connection: &'a StdioConnection,
+    id: u64,
+    armed: bool,
+}
+
+impl CancelOnDrop<'_> {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            let message = cancellation(self.id);
+            // A server that does not read, or has ended, needs no cancellation.
+            let _ = self.connection.send(message);
+        }
+    }
+}
+
+/// Returns the notification that cancels the request `id`.
+pub(super) fn cancellation(id: u64) -> Vec<u8> {
+    let reason = "the client no longer waits";
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"{reason}"}}}}"#
+    )
+    .into_bytes()
+}
+
+/// Writes what has gathered in one go, so that many small messages cost one system call.
+async fn write(mut stdin: ChildStdin, mut messages: mpsc::Receiver<Vec<u8>>) {
+    const GATHER_MAX: usize = 64;
+    const KEEP_BYTES_MAX: usize = 64 * 1024;
+    let mut gathered = Vec::with_capacity(GATHER_MAX.min(8));
+    let mut buffer = Vec::new();
+    while messages.recv_many(&mut gathered, GATHER_MAX).await > 0 {
+        buffer.clear();
+        for message in gathered.drain(..) {
+            buffer.extend_from_slice(&message);
+            buffer.push(b'\n');
+        }
+        if stdin.write_all(&buffer).await.is_err() {
+            // The reader sees the end of the child's output and tells.
+            return;
+        }
+        if buffer.capacity() > KEEP_BYTES_MAX {
+            buffer = Vec::new();
+        }
+    }
+}
+
+/// Keeps what the child writes to its standard error.
+async fn keep(stderr: ChildStderr, log: Log) {
+    let mut stderr = BufReader::with_capacity(1024, stderr);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut limited = (&mut stderr).take(LOG_LINE_BYTES_MAX);
+        match limited.read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => log.stderr(&String::from_utf8_lossy(line.trim_ascii_end())),
+        }
+    }
+}
+
+struct Reader {
+    pending: Arc<Pending>,
+    signals: Arc<Signals>,
+    out: mpsc::WeakSender<Vec<u8>>,
+    log: Log,
+}
+
+impl Reader {
+    async fn run(self, mut stdout: ChildStdout) {
+        let mut buffer = BytesMut::new();
+        let mut searched = 0;
+        let end = loop {
+            if buffer.capacity() - buffer.len() < 1024 {
+                buffer.reserve(8 * 1024);
+            }
+            match stdout.read_buf(&mut buffer).await {
+                Ok(0) => break Self::closed(&buffer),
+                Err(error) => {
+                    break Cause::new(
+                        CauseKind::ConnectionLost,
+                        format!("its output failed: {error}"),
+                        "",
+                    );
+                }
+                Ok(_) => {}
+            }
+            while let Some(at) = memchr::memchr(b'\n', &buffer[searched..]) {
+                let line = buffer.split_to(searched + at + 1).freeze();
+                searched = 0;
+                self.line(line.slice(..line.len() - 1));
+            }
+            searched = buffer.len();
+            if buffer.len() > SERVER_MESSAGE_BYTES_MAX {
+                break Cause::new(
+                    CauseKind::MessageTooLong,
+                    "it sent a line of more than 64 MB",
+                    "Ask the server for less at once.",
+                );
+            }
+            if buffer.is_empty() && buffer.capacity() > 64 * 1024 {
+                // A large answer must not keep its room for good.
+                buffer = BytesMut::new();
+            }
+        };
+        let reason = if end.kind == CauseKind::MessageTooLong {
+            CallError::TooLong
+        } else {
+            CallError::ServerEnded
+        };
+        self.pending.close(reason);
+        self.signals.ended(end);
+    }
+
+    fn closed(rest: &[u8]) -> Cause {
+        let remedy = "Look at its log for the reason; then try again.";
+        if rest.is_empty() {
+            Cause::new(CauseKind::ConnectionLost, "it closed its output", remedy)
+        } else {
+            Cause::new(
+                CauseKind::ConnectionLost,
+                "it closed its output in the middle of a message",
+                remedy,
+            )
+        }
+    }
+
+    fn line(&self, line: Bytes) {
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        let envelope = match Envelope::parse(line.clone()) {
+            Ok(envelope) => envelope,
+            Err(_) => {
+                let shown = &line[..line.len().min(512)];
+                self.log.stdout(&String::from_utf8_lossy(shown));
+                return;
+            }
+        };
+        match envelope.kind() {
+            Kind::Result | Kind::Error => self.response(&envelope),
+            Kind::Notification => notified(&envelope, &self.pending, &self.signals),
+            Kind::Request => {
+                let answer = answer_to_server(&envelope);
+                if let Some(out) = self.out.upgrade() {
+                    // A server that asks without reading the answers goes without them.
+                    let _ = out.try_send(answer);
+                }
+            }
+        }
+    }
+
+    fn response(&self, envelope: &Envelope) {
+        let id = envelope.id_number();
+        let known = id
+            .zip(Reply::of(envelope))
+            .is_some_and(|(id, reply)| self.pending.complete(id, Ok(reply)));
+        if !known {
+            self.log.core("it answered a request that nobody waits for");
+            let reason =
+                CallError::InvalidReply("it came under an id that was never given".to_owned());
+            self.pending.fail_only(id, &reason);
+        }
+    }
+}
+
+/// Acts on a notification of a server: progress goes to the call that it belongs to.
+pub(super) fn notified(envelope: &Envelope, pending: &Pending, signals: &Signals) {
+    match envelope.method() {
+        "notifications/progress" => {
+            let Ok(Some(token)) = envelope.field("progressToken") else {
+                return;
+            };
+            let text = std::str::from_utf8(&envelope.bytes()[token.clone()]).unwrap_or_default();
+            if let Some(notices) = text.parse().ok().and_then(|id| pending.notices(id)) {
+                notices.progress(envelope.bytes(), token);
+            }
+        }
+        "notifications/tools/list_changed" => signals.tools_changed(),
+        _ => tracing::debug!("notification passed over"),
+    }
+}
+
+/// Answers what a server asks of Narthex itself. Nothing but `ping` was declared.
+pub(super) fn answer_to_server(request: &Envelope) -> Vec<u8> {
+    let mut answer = br#"{"jsonrpc":"2.0","id":"#.to_vec();
+    answer.extend_from_slice(&request.id());
+    answer.extend_from_slice(match request.method() {
+        "ping" => br#","result":{}}"#.as_slice(),
+        _ => br#","error":{"code":-32601,"message":"not declared by this client"}}"#.as_slice(),
+    });
+    answer
+}

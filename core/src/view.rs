@@ -1,0 +1,19 @@
+//! The present: one snapshot of all servers, read without a lock, written in one place, and
+//! announced to whoever follows it.
+//!
+//! The publisher stores a snapshot first and announces it then, so that whoever hears of a
+//! revision reads at least that revision.
+
+mod entry;
+mod log;
+mod offers;
+mod publisher;
+mod snapshot;
+mod status;
+
+pub use entry::Entry;
+pub use log::{Change, EventLog, Happening, KEPT, Subscriber, Told};
+pub use offers::{Built, Offers, Route};
+pub use publisher::{Draft, Publisher, Reporter};
+pub use snapshot::{Snapshot, View};
+pub use status::Status;

@@ -1,0 +1,298 @@
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Status, View};
+use crate::{
+    api::wire::{self, Condition, TransportKind},
+    catalog::Reviewed,
+    desired::Desire,
+    server::{Cause, HttpFlavor, MASK, Phase, ServerName, Spec, Transport, Value},
+    upstream::Endpoint,
+};
+
+/// All that is known of one server at one revision.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name.
+    pub name: ServerName,
+    /// Tells an entry from an earlier one of the same name.
+    pub incarnation: u64,
+    /// What is wanted of it.
+    pub desire: Arc<Desire>,
+    /// Where its lifecycle is.
+    pub phase: Phase<Endpoint>,
+    /// What went wrong last, until it is connected.
+    pub last_cause: Option<Arc<Cause>>,
+    /// What it offers, as it was last seen.
+    pub catalog: Option<Arc<Reviewed>>,
+    /// What holds for it.
+    pub status: Status,
+    /// Since when the condition holds.
+    pub since: Instant,
+    encoded: OnceLock<Bytes>,
+}
+
+/// What a change of an entry may touch.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// See [`Entry::desire`].
+    pub desire: Arc<Desire>,
+    /// See [`Entry::phase`].
+    pub phase: Phase<Endpoint>,
+    /// See [`Entry::catalog`].
+    pub catalog: Option<Arc<Reviewed>>,
+}
+
+impl Entry {
+    /// Derives the entry that follows `before` from these facts.
+    pub(super) fn derive(
+        name: &ServerName,
+        incarnation: u64,
+        facts: Facts,
+        paused: bool,
+        before: Option<&Self>,
+        now: Instant,
+    ) -> Self {
+        let Facts {
+            desire,
+            phase,
+            catalog,
+        } = facts;
+        let last_cause = match &phase {
+            Phase::Error { cause, .. } => Some(Arc::clone(cause)),
+            Phase::Connected { .. } | Phase::Idle(_) | Phase::Stopped => None,
+            Phase::Connecting { .. } | Phase::Disconnecting { .. } => {
+                before.and_then(|entry| entry.last_cause.clone())
+            }
+        };
+        let status = Status::derive(
+            &desire,
+            paused,
+            &phase,
+            last_cause.as_deref(),
+            catalog.as_deref(),
+        );
+        let since = match before {
+            Some(before) if before.status.condition == status.condition => before.since,
+            Some(_) | None => now,
+        };
+        let name = name.clone();
+        Self {
+            name,
+            incarnation,
+            desire,
+            phase,
+            last_cause,
+            catalog,
+            status,
+            since,
+            encoded: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            desire: Arc::clone(&self.desire),
+            phase: self.phase.clone(),
+            catalog: self.catalog.clone(),
+        }
+    }
+
+    /// Whether its condition is Connected.
+    pub fn is_connected(&self) -> bool {
+        self.status.condition == Condition::Connected
+    }
+
+    /// Whether clients see its tools in lists.
+    pub fn is_listed(&self) -> bool {
+        match self.status.condition {
+            Condition::Connected
+            | Condition::Connecting
+            | Condition::Retrying
+            | Condition::Failed
+            | Condition::SignInNeeded
+            | Condition::Asleep => true,
+            Condition::Disconnected
+            | Condition::Off
+            | Condition::InQuarantine
+            | Condition::Paused
+            | Condition::NotValid
+            | Condition::Closing => false,
+        }
+    }
+
+    /// Returns what the server is reached by, if it is connected.
+    pub const fn endpoint(&self) -> Option<&Endpoint> {
+        match &self.phase {
+            Phase::Connected { endpoint, .. } => Some(endpoint),
+            Phase::Idle(_)
+            | Phase::Connecting { .. }
+            | Phase::Disconnecting { .. }
+            | Phase::Error { .. }
+            | Phase::Stopped => None,
+        }
+    }
+
+    /// Returns the server as REST and events carry it.
+    pub fn wire(&self, view: &View) -> wire::Server {
+        wire::Server {
+            name: self.name.to_string(),
+            condition: self.status.condition,
+            sentence: self.status.sentence.clone(),
+            action: self.status.action,
+            transport: self.desire.spec.as_deref().map(transport_kind),
+            phase: self.wire_phase(view),
+            wish: self.desire.wish,
+            error: self.wire_error(),
+            launch: self.wire_launch(),
+            epoch: self.catalog.as_ref().map(|catalog| catalog.epoch),
+            tools: self.tool_counts(),
+            since: view.time_of(self.since),
+        }
+    }
+
+    /// Returns [`Self::wire`] as JSON, encoded once.
+    pub fn encoded(&self, view: &View) -> &Bytes {
+        self.encoded.get_or_init(|| {
+            serde_json::to_vec(&self.wire(view))
+                .expect("a server's status has no keys but strings")
+                .into()
+        })
+    }
+
+    fn tool_counts(&self) -> wire::ToolCounts {
+        let Some(catalog) = &self.catalog else {
+            return wire::ToolCounts::default();
+        };
+        if self.desire.in_quarantine() {
+            return wire::ToolCounts {
+                offered: 0,
+                held: catalog.tools.len(),
+            };
+        }
+        catalog.counts()
+    }
+
+    fn wire_error(&self) -> Option<wire::ServerError> {
+        if let Some(problem) = &self.desire.problem {
+            return Some(wire::ServerError {
+                kind: "not_valid".to_owned(),
+                message: problem.message.clone(),
+                remedy: problem.remedy.clone(),
+                at: Some(problem.clone()),
+                last_lines: Vec::new(),
+            });
+        }
+        self.last_cause.as_ref().map(|cause| wire::ServerError {
+            kind: cause.kind.as_str().to_owned(),
+            message: cause.message.clone(),
+            remedy: cause.remedy.clone(),
+            at: None,
+            last_lines: cause.last_lines.clone(),
+        })
+    }
+
+    fn wire_phase(&self, view: &View) -> wire::Phase {
+        match &self.phase {
+            Phase::Idle(why) => wire::Phase::Idle { why: *why },
+            Phase::Connecting {
+                attempt,
+                stage,
+                since,
+            } => wire::Phase::Connecting {
+                attempt: *attempt,
+                stage: *stage,
+                since: view.time_of(*since),
+            },
+            Phase::Connected {
+                endpoint, since, ..
+            } => wire::Phase::Connected {
+                since: view.time_of(*since),
+                implementation: endpoint.introduction().implementation.clone(),
+                protocol: endpoint.introduction().revision.to_string(),
+            },
+            Phase::Disconnecting { .. } => wire::Phase::Disconnecting,
+            Phase::Error {
+                failures, retry_at, ..
+            } => wire::Phase::Error {
+                attempt: *failures,
+                retry_at: retry_at.map(|at| view.time_of(at)),
+                gave_up: retry_at.is_none(),
+            },
+            Phase::Stopped => wire::Phase::Stopped,
+        }
+    }
+
+    fn wire_launch(&self) -> Option<wire::Launch> {
+        let (spec, id) = (self.desire.spec.as_ref()?, self.desire.launch.as_ref()?);
+        let masked = |values: &std::collections::BTreeMap<String, Value>| {
+            values
+                .keys()
+                .map(|name| (name.clone(), MASK.to_owned()))
+                .collect()
+        };
+        let mut launch = wire::Launch {
+            id: id.to_string(),
+            approved: self.desire.approved && !self.desire.suspended,
+            command: None,
+            args: Vec::new(),
+            cwd: None,
+            env: Default::default(),
+            url: None,
+            headers: Default::default(),
+        };
+        match &spec.transport {
+            Transport::Stdio {
+                command,
+                args,
+                cwd,
+                env,
+            } => {
+                launch.command = Some(command.clone());
+                launch.args.clone_from(args);
+                launch.cwd = cwd.as_ref().map(|cwd| cwd.display().to_string());
+                launch.env = masked(env);
+            }
+            Transport::Http { url, headers, .. } => {
+                launch.url = Some(masked_url(url));
+                launch.headers = masked(headers);
+            }
+        }
+        Some(launch)
+    }
+}
+
+/// Returns the address with the values of its query masked: tokens travel there.
+fn masked_url(url: &url::Url) -> String {
+    let mut shown = url.clone();
+    if url.query().is_some() {
+        let names: Vec<_> = url
+            .query_pairs()
+            .map(|(name, _)| name.into_owned())
+            .collect();
+        shown.set_query(None);
+        let masked = names
+            .iter()
+            .map(|name| format!("{name}={MASK}"))
+            .collect::<Vec<_>>()
+            .join("&");
+        return format!("{shown}?{masked}");
+    }
+    shown.to_string()
+}
+
+const fn transport_kind(spec: &Spec) -> TransportKind {
+    match &spec.transport {
+        Transport::Stdio { .. } => TransportKind::Stdio,
+        Transport::Http {
+            flavor: HttpFlavor::Sse,
+            ..
+        } => TransportKind::Sse,
+        Transport::Http {
+            flavor: HttpFlavor::Auto | HttpFlavor::Streamable,
+            ..
+        } => TransportKind::Http,
+    }
+}
