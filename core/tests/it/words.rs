@@ -18,6 +18,10 @@ pub(crate) const ENDED_BY_WISH: &[&str] =
     &["server_ended", "cancelled", "not_connected", "disconnected"];
 /// … that took longer than `callTimeout`.
 pub(crate) const TIMED_OUT: &[&str] = &["timed_out"];
+/// The kind of a server's error when `initialize` takes longer than `initTimeout`.
+pub(crate) const INIT_TIMED_OUT: &[&str] = &["init_timeout", "timed_out"];
+/// … to a tool of a server that was never seen: names are routed by table, and it has none there.
+pub(crate) const NEVER_SEEN: &[&str] = &["in_quarantine", "unknown_tool"];
 /// … to a tool whose definition is held.
 pub(crate) const HELD: &[&str] = &["held", "tool_held", "in_quarantine", "unknown_tool"];
 
