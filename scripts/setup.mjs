@@ -2,7 +2,7 @@
 // By hand: `npm run setup` prepares for every command, `npm run setup -- test` for one.
 import { pathToFileURL } from "node:url";
 import { needs } from "./lib/needs.mjs";
-import { aptInstall, askPerson, installLine, packageManager } from "./lib/packages.mjs";
+import { aptInstall, askPerson, installLines, mayInstall, packageManager } from "./lib/packages.mjs";
 import { output } from "./lib/run.mjs";
 import { heading, note, script, yellow } from "./lib/say.mjs";
 import { checkToolchain, configChoosesMold, linksWithMold, useDefaultLinker } from "./lib/toolchain.mjs";
@@ -32,9 +32,9 @@ function isMet({ probe: [program, ...args] }) {
 }
 
 async function install(manager, missing) {
+  if (!mayInstall(manager)) askPerson(manager, missing);
   for (const need of missing) note(`missing: ${need.name} (${need.why})`);
-  if (manager !== "apt") askPerson(manager, missing);
-  note("installing it takes about a minute:");
+  note("installing it with apt, which takes about a minute:");
   await aptInstall(missing.flatMap((need) => need.packages.apt));
   const still = missing.filter((need) => !isMet(need));
   if (still.length) askPerson(manager, still);
@@ -42,11 +42,10 @@ async function install(manager, missing) {
 
 async function tryToInstall(manager, need) {
   note(`missing: ${need.name} (${need.why})`);
-  if (manager === "apt") await aptInstall(need.packages.apt);
+  if (mayInstall(manager)) await aptInstall(need.packages.apt);
   if (isMet(need)) return;
   note(yellow(`going on without ${need.name}: ${need.optional}`));
-  const packages = need.packages[manager];
-  if (packages) note(`to have it: ${installLine(manager, packages)}`);
+  for (const line of installLines(manager, [need])) note(`to have it: ${line}`);
 }
 
 function settleLinker() {

@@ -11,7 +11,7 @@ script(async (args) => {
   await setUp("start");
 
   heading("build: cargo build --package narthex-core --bins");
-  sayHowLong("about 3 minutes", "seconds, or a minute after many changes");
+  sayHowLong("2 to 5 minutes", "seconds, or a minute after many changes");
   await mustCargo("build", "--locked", "--package", "narthex-core", "--bins");
 
   heading(`run: ${["narthex", "serve", ...args].join(" ")}`);

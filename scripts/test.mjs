@@ -1,14 +1,16 @@
 // `npm test`: every test there is. `npm test -- NAME` runs the Rust tests whose name contains NAME.
 import { mustCargo, sayHowLong } from "./lib/cargo.mjs";
-import { runAndRead } from "./lib/run.mjs";
+import { debugBinary } from "./lib/paths.mjs";
+import { output, runAndRead } from "./lib/run.mjs";
 import { note, script } from "./lib/say.mjs";
-import { runSteps } from "./lib/steps.mjs";
+import { runSteps, Skipped } from "./lib/steps.mjs";
 import { Tally } from "./lib/tally.mjs";
 import { setUp } from "./setup.mjs";
+import { testReal } from "./test-real.mjs";
 
 const tally = new Tally();
 
-// One kind of test a step. With a filter only those run that understand one.
+// One kind of test a step; a new kind is a step more. With a filter only those run that take one.
 const steps = [
   {
     name: "build",
@@ -17,7 +19,7 @@ const steps = [
     // Tests start target/debug/narthex and others, so all binaries come first; together with the
     // tests, because they share one set of features then, and Cargo compiles everything once.
     run: () => {
-      sayHowLong("about 3 minutes", "seconds, or a minute after many changes");
+      sayHowLong("2 to 5 minutes", "seconds, or a minute after many changes");
       return mustCargo("build", "--locked", "--workspace", "--bins", "--tests");
     },
   },
@@ -27,8 +29,17 @@ const steps = [
     filtered: true,
     run: (filter) => {
       const colour = process.stdout.isTTY ? ["--color", "always"] : [];
-      const args = ["test", "--locked", "--workspace", "--no-fail-fast", ...filter, "--", ...colour];
+      const args = ["test", ...colour, "--locked", "--workspace", "--no-fail-fast", ...filter, "--", ...colour];
       return runAndRead("cargo", args, (line) => tally.readCargo(line));
+    },
+  },
+  {
+    name: "real servers",
+    about: "behind Narthex, driven by MCP Inspector and the Python SDK",
+    run: () => {
+      if (output(debugBinary("narthex"), ["serve", "--help"])) return testReal(tally);
+      tally.add(0, 0, 1);
+      throw new Skipped("this narthex does not serve");
     },
   },
 ];

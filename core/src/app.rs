@@ -23,9 +23,9 @@ use crate::{
     },
     home::{self, Holder, HolderKind, Home, HomeLock, LockError},
     metrics::Metrics,
-    process::EnvironmentSource,
     supervisor::{FileState, Logs, Parts, Supervisor},
     trust::Store,
+    upstream::Launcher,
     view::{Publisher, View},
 };
 
@@ -135,7 +135,6 @@ impl Core {
         let (metrics, logs) = (Metrics::new(), Logs::default());
         let publisher = Arc::new(Publisher::new(instance()?, metrics.view()));
         let view = publisher.view().clone();
-        let environment = EnvironmentSource::default();
         let (supervisor, handle) = Supervisor::new(Parts {
             publisher: Arc::clone(&publisher),
             store: Arc::clone(&store),
@@ -143,7 +142,7 @@ impl Core {
             file: FileState::new(home.config_file()),
             trust_config: options.trust_config,
             metrics: metrics.clone(),
-            environment,
+            connector: Arc::new(Launcher::default()),
             logs: logs.clone(),
         });
         let stop = CancellationToken::new();
@@ -235,15 +234,16 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     if !address.ip().is_loopback() {
         return Err(Held::NotLoopback(address).into());
     }
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                let by = crate::process::listener_at(address);
-                Held::Port { address, by }.into()
+    TcpListener::bind(address).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            return Held::Port {
+                address,
+                by: crate::process::listener_at(address),
             }
-            _ => anyhow::Error::from(error).context(format!("failed to listen at {address}")),
-        })
+            .into();
+        }
+        anyhow::Error::from(error).context(format!("failed to listen at {address}"))
+    })
 }
 
 async fn serve(

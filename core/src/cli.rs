@@ -73,6 +73,7 @@ fn run(cli: Cli) -> ExitCode {
         Command::Demo { remove: false } => return crate::demo::run(),
         Command::Demo { remove: true } => single_threaded(demo::remove(&context)),
         Command::Completions { shell } => completions(shell),
+        Command::Openapi => openapi(),
         Command::Ask(ask) => single_threaded(asked(context, ask)),
     };
     match outcome {
@@ -131,6 +132,14 @@ async fn asked(mut context: Context, ask: Ask) -> Result<Exit, Failure> {
         Ask::Doctor(_) => doctor::run(&context).await,
         Ask::Stdio { client } => stdio::run(&context, client).await,
     }
+}
+
+/// Prints the document that `docs/openapi.json` is made of.
+fn openapi() -> Result<Exit, Failure> {
+    io::stdout()
+        .lock()
+        .write_all(crate::api::document().as_bytes())?;
+    Ok(Exit::Done)
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {

@@ -29,7 +29,7 @@ use crate::{
         logs::Log,
     },
     trust::{Contents, LaunchKey, Ledger, OffersWord, Store, Write},
-    upstream::Revocation,
+    upstream::{Connector, Revocation},
     view::{Entry, Publisher},
 };
 
@@ -52,7 +52,6 @@ const STOP_DEADLINE: Duration = Duration::from_millis(4800);
 const SETTLE: Duration = Duration::from_millis(50);
 
 /// What a supervisor is made of.
-#[derive(Debug)]
 pub struct Parts {
     /// Where the present is published.
     pub publisher: Arc<Publisher>,
@@ -66,8 +65,8 @@ pub struct Parts {
     pub trust_config: bool,
     /// What is counted.
     pub metrics: Metrics,
-    /// What each actor needs.
-    pub environment: crate::process::EnvironmentSource,
+    /// What opens connections.
+    pub connector: Arc<dyn Connector>,
     /// The servers' logs.
     pub logs: Logs,
 }
@@ -128,7 +127,7 @@ impl Supervisor {
             file,
             trust_config,
             metrics,
-            environment,
+            connector,
             logs,
         } = parts;
         let (commands, inbox) = mpsc::channel(INBOX);
@@ -150,7 +149,7 @@ impl Supervisor {
             launch_key: LaunchKey::new(&contents.launch_key),
             trust_config,
             context: Context {
-                environment,
+                connector,
                 seen,
                 metrics: metrics.clone(),
             },

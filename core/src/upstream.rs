@@ -17,6 +17,6 @@ pub use call::{CallError, Notices, Reply, Revocation};
 pub use endpoint::{Endpoint, Lease};
 pub use http::HttpConnection;
 pub use introduction::{Introduction, introduce, list};
-pub use link::{Connection, Link, Signals, open};
+pub use link::{Connection, Connector, Launcher, Link, Opening, Signals};
 pub use pending::{Pending, Ticket};
 pub use stdio::StdioConnection;

@@ -15,5 +15,5 @@ pub use entry::Entry;
 pub use log::{Change, EventLog, Happening, KEPT, Subscriber, Told};
 pub use offers::{Built, Offers, Route};
 pub use publisher::{Draft, Publisher, Reporter};
-pub use snapshot::{Snapshot, View};
+pub use snapshot::{Cache, Current, Snapshot, View};
 pub use status::Status;

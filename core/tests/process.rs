@@ -27,7 +27,7 @@ use narthex_core::{
 };
 use rustix::process::{Signal, kill_process};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     time::timeout,
 };
 
@@ -326,11 +326,15 @@ async fn a_server_holds_its_three_streams_and_nothing_else() {
 
     let id = server.process.started().await.unwrap();
 
-    // The shell has made way for a program that opens nothing.
-    let name = || fs::read_to_string(format!("/proc/{id}/comm")).unwrap();
-    while name() != "cat\n" {
-        tokio::task::yield_now().await;
-    }
+    // The shell has made way for a program that opens nothing once it answers.
+    server
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(b"hello\n")
+        .await
+        .unwrap();
+    assert_eq!(server.line().await, "hello");
     let folder = fs::read_dir(format!("/proc/{id}/fd")).unwrap().flatten();
     let mut open: Vec<_> = folder.map(|entry| entry.file_name()).collect();
     open.sort();

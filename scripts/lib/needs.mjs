@@ -1,37 +1,38 @@
-// What the commands need from the system, as data. The desktop's packages (WebKit, its tray) join
-// this list when `src-tauri` does.
+// What the commands need from the system, as data. The core needs no system library; what the
+// desktop links (pkg-config, GTK, WebKit) joins this list with `src-tauri`.
 
 /**
  * - `commands`: who needs it. A need of another command is not looked for.
  * - `program`, or `probe` (a command line that succeeds where the need is met).
  * - `optional`: what is done without it. Such a need is installed where that is possible, and never
  *   stops a command.
- * - `packages`: its names by package manager; a manager without an entry does not need it.
+ * - `packages`: its names by package manager, or a command of its own as text; a manager without an
+ *   entry does not need it.
  */
 export const needs = [
   {
     name: "a C compiler",
     why: "Rust links with it, and SQLite and ring are partly C",
-    commands: ["start", "test", "check", "check:cross", "bench"],
+    commands: ["start", "test", "test:real", "check", "check:cross", "bench"],
     probe: ["cc", "--version"],
     packages: {
       apt: ["gcc", "libc6-dev"],
       dnf: ["gcc", "glibc-devel"],
       pacman: ["gcc"],
       zypper: ["gcc", "glibc-devel"],
-      brew: ["the Xcode command line tools: xcode-select --install"],
+      brew: "xcode-select --install",
     },
   },
   {
     name: "mold",
     why: "links a changed binary in a third of the time; .cargo/config.toml asks for it",
-    commands: ["start", "test", "check", "bench"],
+    commands: ["start", "test", "test:real", "check", "bench"],
     optional: "linking with the system's default linker",
     probe: ["mold", "--version"],
     packages: { apt: ["mold"], dnf: ["mold"], pacman: ["mold"], zypper: ["mold"] },
   },
   {
-    name: "python3 with venv",
+    name: "python3 (3.10 or newer) with venv",
     why: "runs the Python SDK and a Python server of the real-servers tests; brings the zig compiler",
     commands: ["test", "test:real", "check:cross"],
     probe: ["python3", "-c", "import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 10))"],

@@ -25,40 +25,55 @@ export function packageManager() {
   return null;
 }
 
-/** Returns what a person would type to install these packages. */
-export function installLine(manager, packages) {
-  if (packages.some((name) => name.includes(" "))) return packages.join(", ");
+/** Returns what a person would type to meet these needs, a command a line. */
+export function installLines(manager, needs) {
+  const found = needs.map((need) => need.packages[manager] ?? []);
+  const commands = found.filter((packages) => typeof packages === "string");
+  const packages = found.filter((names) => typeof names !== "string").flat();
   const rights = manager === "brew" || process.getuid?.() === 0 ? "" : "sudo ";
-  return `${rights}${commandLine[manager]} ${packages.join(" ")}`;
+  if (packages.length) commands.push(`${rights}${commandLine[manager]} ${packages.join(" ")}`);
+  return commands;
+}
+
+/** Stops with the exact remedy for what is missing. */
+export function askPerson(manager, missing) {
+  const lines = missing.map((need) => `  - ${need.name}: ${need.why}`);
+  const commands = manager ? installLines(manager, missing) : [];
+  const remedy = commands.length
+    ? `Install it with:\n\n  ${commands.join("\n  ")}\n\nthen run the command again.`
+    : "Install it the way this system does, then run the command again.";
+  throw new Stop(`this is missing here:\n${lines.join("\n")}\n${remedy}`);
 }
 
 let listsAreFresh = false;
 
-/** Installs with apt, as root or through sudo; returns whether it worked. */
+/** Returns whether this person may install with apt, as root or through sudo. */
+export function mayInstall(manager) {
+  return manager === "apt" && rights() !== null;
+}
+
+/** Installs with apt; what came of it shows in the needs. */
 export async function aptInstall(packages) {
   const prefix = rights();
-  if (!prefix) return false;
   const apt = (...args) => {
-    const [program, ...rest] = [...prefix, "apt-get", "-o", "DPkg::Lock::Timeout=300", ...args];
-    note(`${[...prefix, "apt-get", ...args].join(" ")}`);
-    return run(program, rest, {
-      stdio: [process.stdin.isTTY ? "inherit" : "ignore", "inherit", "inherit"],
-      env: { DEBIAN_FRONTEND: "noninteractive" },
-    });
+    note([...prefix, "apt-get", ...args].join(" "));
+    // By way of `env`, because sudo keeps our own environment from it.
+    const quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"];
+    const [program, ...rest] = [...prefix, ...quiet, ...args];
+    return run(program, rest, { stdio: [process.stdin.isTTY ? "inherit" : "ignore", "inherit", "inherit"] });
   };
   // Old lists may still do: whether they did shows in the install.
   if (!listsAreFresh) listsAreFresh = (await apt("update", "-qq")) === 0;
-  return (await apt("install", "-y", "-qq", "--no-install-recommends", ...packages)) === 0;
+  await apt("install", "-y", "-qq", "--no-install-recommends", ...packages);
 }
 
 /** Returns what goes before `apt-get`, or null where this person may not install. */
 function rights() {
   if (process.getuid() === 0) return [];
-  const sudo = ["sudo", ...(process.stdin.isTTY ? [] : ["-n"])];
   if (output("sudo", ["--version"]) === null) return null;
-  // Without a terminal sudo cannot ask for a password, so it is tried first.
-  if (!process.stdin.isTTY && output("sudo", ["-n", "true"]) === null) return null;
-  return sudo;
+  if (process.stdin.isTTY) return ["sudo"];
+  // Without a terminal sudo cannot ask for a password.
+  return output("sudo", ["-n", "true"]) === null ? null : ["sudo", "-n"];
 }
 
 function osRelease() {
@@ -73,14 +88,4 @@ function osRelease() {
   } catch {
     return {};
   }
-}
-
-/** Stops with the exact remedy for what is missing. */
-export function askPerson(manager, missing) {
-  const lines = missing.map((need) => `  - ${need.name}: ${need.why}`);
-  const packages = missing.flatMap((need) => need.packages[manager] ?? []);
-  const remedy = packages.length
-    ? `Install it with:\n\n  ${installLine(manager, packages)}\n\nthen run the command again.`
-    : "Install it the way this system does, then run the command again.";
-  throw new Stop(`this is missing here:\n${lines.join("\n")}\n${remedy}`);
 }

@@ -11,11 +11,12 @@ export function run(program, args, options = {}) {
 }
 
 /**
- * Runs a program with our output, gives each line of its stdout to `onLine` too. Whole lines only:
- * what the program writes to stderr then never lands in the middle of one.
+ * Runs a program with our output, gives each line to `onLine` too. Both of the program's streams
+ * come through one pipe, so that they stay in order; only on Windows its stderr comes beside it.
  */
 export function runAndRead(program, args, onLine, options = {}) {
-  const child = start(program, args, { stdio: ["ignore", "pipe", "inherit"], ...options });
+  const joined = process.platform === "win32" ? [program, args] : ["sh", ["-c", 'exec "$0" "$@" 2>&1', program, ...args]];
+  const child = start(...joined, { stdio: ["ignore", "pipe", "inherit"], ...options });
   createInterface({ input: child.stdout }).on("line", (line) => {
     console.log(line);
     onLine(line);

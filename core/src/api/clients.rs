@@ -16,7 +16,7 @@ use crate::{
 const NAME_CHARS_MAX: usize = 64;
 
 /// The clients that may speak MCP.
-#[utoipa::path(get, path = "/api/v1/clients", tag = "clients", responses((status = 200, body = wire::ClientList)))]
+#[utoipa::path(get, operation_id = "list_clients", path = "/api/v1/clients", tag = "clients", responses((status = 200, body = wire::ClientList)))]
 pub(super) async fn list(State(api): State<Api>) -> axum::Json<wire::ClientList> {
     let clients = api.clients.lock().await;
     let wire = |row: &ClientRow| wire::Client {
@@ -29,7 +29,7 @@ pub(super) async fn list(State(api): State<Api>) -> axum::Json<wire::ClientList>
 }
 
 /// Adds a client; its token is shown this once.
-#[utoipa::path(post, path = "/api/v1/clients", tag = "clients", request_body = wire::NewClient,
+#[utoipa::path(post, operation_id = "add_client", path = "/api/v1/clients", tag = "clients", request_body = wire::NewClient,
     responses((status = 201, body = wire::ClientToken), (status = 409, body = wire::ProblemDetails)))]
 pub(super) async fn add(
     State(api): State<Api>,
@@ -98,7 +98,7 @@ pub(super) async fn add(
 }
 
 /// Takes a client's credential away.
-#[utoipa::path(delete, path = "/api/v1/clients/{name}", tag = "clients",
+#[utoipa::path(delete, operation_id = "remove_client", path = "/api/v1/clients/{name}", tag = "clients",
     responses((status = 204), (status = 404, body = wire::ProblemDetails)))]
 pub(super) async fn remove(State(api): State<Api>, Path(name): Path<String>) -> Response {
     let mut clients = api.clients.lock().await;

@@ -18,7 +18,7 @@ use crate::view::{Change, Happening, Subscriber, Told, View};
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// Everything that changes, as it changes.
-#[utoipa::path(get, path = "/api/v1/events", tag = "events",
+#[utoipa::path(get, operation_id = "follow_events", path = "/api/v1/events", tag = "events",
     params(("Last-Event-ID" = Option<String>, Header, description = "Where to resume: `{instance}-{revision}`")),
     responses((status = 200, body = wire::Event, content_type = "text/event-stream")))]
 pub(super) async fn stream(State(api): State<Api>, headers: HeaderMap) -> Response {

@@ -1,9 +1,14 @@
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
 
 use super::{clients, events, rest, servers};
 
 #[derive(OpenApi)]
 #[openapi(
+    modifiers(&Control),
+    security(("control" = [])),
     info(
         title = "Narthex",
         description = "What scripts, tests and other machines may count on. See docs/interface.md."
@@ -34,6 +39,17 @@ use super::{clients, events, rest, servers};
     )
 )]
 struct Document;
+
+/// Says that everything but health wants the control credential.
+struct Control;
+
+impl Modify for Control {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("control", SecurityScheme::Http(bearer));
+    }
+}
 
 /// Returns the OpenAPI document, made from the wire types.
 pub fn document() -> String {

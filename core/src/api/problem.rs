@@ -126,7 +126,7 @@ pub(super) fn not_written(error: &EditError, name: &str) -> Response {
             &found.remedy,
             &[],
         ),
-        _ => problem(
+        EditError::NotAnObject | EditError::Entangled | EditError::Io { .. } => problem(
             StatusCode::INTERNAL_SERVER_ERROR,
             "not-written",
             &error.to_string(),

@@ -8,13 +8,13 @@ use super::{Api, document, wire};
 use crate::supervisor::{CommandError, Order};
 
 /// Says that the core answers.
-#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = str)))]
+#[utoipa::path(get, operation_id = "health", path = "/health", tag = "health", security(()), responses((status = 200, body = str)))]
 pub(super) async fn health() -> &'static str {
     "ok"
 }
 
 /// Says that the core has read its configuration and takes calls.
-#[utoipa::path(get, path = "/health/ready", tag = "health", responses((status = 200, body = str), (status = 503, body = str)))]
+#[utoipa::path(get, operation_id = "ready", path = "/health/ready", tag = "health", security(()), responses((status = 200, body = str), (status = 503, body = str)))]
 pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, &'static str) {
     if api.stop.is_cancelled() {
         (StatusCode::SERVICE_UNAVAILABLE, "ending")
@@ -24,7 +24,7 @@ pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, &'static str) 
 }
 
 /// The core itself.
-#[utoipa::path(get, path = "/api/v1/status", tag = "core", responses((status = 200, body = wire::Status)))]
+#[utoipa::path(get, operation_id = "status", path = "/api/v1/status", tag = "core", responses((status = 200, body = wire::Status)))]
 pub(super) async fn status(State(api): State<Api>) -> axum::Json<wire::Status> {
     let now = api.view.snapshot();
     let (connected, wanted) = now.connected_of_wanted();
@@ -46,7 +46,7 @@ pub(super) async fn status(State(api): State<Api>) -> axum::Json<wire::Status> {
 }
 
 /// Has all servers rest.
-#[utoipa::path(post, path = "/api/v1/pause", tag = "core", responses((status = 200, body = wire::Accepted)))]
+#[utoipa::path(post, operation_id = "pause", path = "/api/v1/pause", tag = "core", responses((status = 200, body = wire::Accepted)))]
 pub(super) async fn pause(
     State(api): State<Api>,
 ) -> Result<axum::Json<wire::Accepted>, CommandError> {
@@ -57,7 +57,7 @@ pub(super) async fn pause(
 }
 
 /// Has all servers go on as was wanted before.
-#[utoipa::path(post, path = "/api/v1/resume", tag = "core", responses((status = 200, body = wire::Accepted)))]
+#[utoipa::path(post, operation_id = "resume", path = "/api/v1/resume", tag = "core", responses((status = 200, body = wire::Accepted)))]
 pub(super) async fn resume(
     State(api): State<Api>,
 ) -> Result<axum::Json<wire::Accepted>, CommandError> {
@@ -68,7 +68,7 @@ pub(super) async fn resume(
 }
 
 /// What is counted, in the OpenMetrics text format.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = str)))]
+#[utoipa::path(get, operation_id = "metrics", path = "/metrics", tag = "health", responses((status = 200, body = str)))]
 pub(super) async fn metrics(State(api): State<Api>) -> Response {
     let now = api.view.snapshot();
     let text = api

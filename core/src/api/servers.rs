@@ -23,13 +23,13 @@ use crate::{
 const LOG_LINES: usize = 100;
 
 /// All servers.
-#[utoipa::path(get, path = "/api/v1/servers", tag = "servers", responses((status = 200, body = wire::ServerList)))]
+#[utoipa::path(get, operation_id = "list_servers", path = "/api/v1/servers", tag = "servers", responses((status = 200, body = wire::ServerList)))]
 pub(super) async fn list(State(api): State<Api>) -> Response {
     json(api.view.snapshot().encoded_list(&api.view))
 }
 
 /// One server.
-#[utoipa::path(get, path = "/api/v1/servers/{name}", tag = "servers",
+#[utoipa::path(get, operation_id = "get_server", path = "/api/v1/servers/{name}", tag = "servers",
     responses((status = 200, body = wire::OneServer), (status = 404, body = wire::ProblemDetails)))]
 pub(super) async fn one(State(api): State<Api>, Path(name): Path<String>) -> Response {
     let now = api.view.snapshot();
@@ -51,7 +51,7 @@ pub(super) async fn one(State(api): State<Api>, Path(name): Path<String>) -> Res
 }
 
 /// What a server offers, with what is held.
-#[utoipa::path(get, path = "/api/v1/servers/{name}/tools", tag = "servers",
+#[utoipa::path(get, operation_id = "list_tools", path = "/api/v1/servers/{name}/tools", tag = "servers",
     responses((status = 200, body = wire::ToolList), (status = 404, body = wire::ProblemDetails)))]
 pub(super) async fn tools(State(api): State<Api>, Path(name): Path<String>) -> Response {
     let now = api.view.snapshot();
@@ -91,7 +91,7 @@ pub(super) struct LogQuery {
 }
 
 /// The last lines of a server's log.
-#[utoipa::path(get, path = "/api/v1/servers/{name}/logs", tag = "servers",
+#[utoipa::path(get, operation_id = "read_log", path = "/api/v1/servers/{name}/logs", tag = "servers",
     params(("lines" = Option<usize>, Query, description = "How many lines, 100 unless told")),
     responses((status = 200, body = wire::LogLines), (status = 404, body = wire::ProblemDetails)))]
 pub(super) async fn logs(
@@ -111,7 +111,7 @@ pub(super) async fn logs(
 }
 
 /// Adds a server to the file.
-#[utoipa::path(post, path = "/api/v1/servers", tag = "servers", request_body = wire::NewServer,
+#[utoipa::path(post, operation_id = "add_server", path = "/api/v1/servers", tag = "servers", request_body = wire::NewServer,
     responses((status = 201, body = wire::Written), (status = 409, body = wire::ProblemDetails), (status = 422, body = wire::ProblemDetails)))]
 pub(super) async fn add(
     State(api): State<Api>,
@@ -133,7 +133,7 @@ pub(super) async fn add(
 }
 
 /// Changes an entry by a merge patch (RFC 7386).
-#[utoipa::path(patch, path = "/api/v1/servers/{name}", tag = "servers", request_body = Object,
+#[utoipa::path(patch, operation_id = "patch_server", path = "/api/v1/servers/{name}", tag = "servers", request_body = Object,
     responses((status = 200, body = wire::Written), (status = 404, body = wire::ProblemDetails), (status = 422, body = wire::ProblemDetails)))]
 pub(super) async fn patch(
     State(api): State<Api>,
@@ -163,7 +163,7 @@ pub(super) async fn patch(
 }
 
 /// Takes a server out of the file.
-#[utoipa::path(delete, path = "/api/v1/servers/{name}", tag = "servers",
+#[utoipa::path(delete, operation_id = "remove_server", path = "/api/v1/servers/{name}", tag = "servers",
     responses((status = 200, body = wire::RemovedServer), (status = 404, body = wire::ProblemDetails)))]
 pub(super) async fn remove(State(api): State<Api>, Path(name): Path<String>) -> Response {
     let Some(server) = known(&api, &name) else {
@@ -180,7 +180,7 @@ pub(super) async fn remove(State(api): State<Api>, Path(name): Path<String>) -> 
 }
 
 /// Wishes a server connected.
-#[utoipa::path(post, path = "/api/v1/servers/{name}/connect", tag = "wishes",
+#[utoipa::path(post, operation_id = "connect_server", path = "/api/v1/servers/{name}/connect", tag = "wishes",
     responses((status = 200, body = wire::Accepted), (status = 404, body = wire::ProblemDetails), (status = 409, body = wire::ProblemDetails)))]
 pub(super) async fn connect(State(api): State<Api>, Path(name): Path<String>) -> Response {
     order(&api, &name, |server| Order::Wish {
@@ -191,7 +191,7 @@ pub(super) async fn connect(State(api): State<Api>, Path(name): Path<String>) ->
 }
 
 /// Wishes a server disconnected.
-#[utoipa::path(post, path = "/api/v1/servers/{name}/disconnect", tag = "wishes",
+#[utoipa::path(post, operation_id = "disconnect_server", path = "/api/v1/servers/{name}/disconnect", tag = "wishes",
     responses((status = 200, body = wire::Accepted), (status = 404, body = wire::ProblemDetails)))]
 pub(super) async fn disconnect(State(api): State<Api>, Path(name): Path<String>) -> Response {
     order(&api, &name, |server| Order::Wish {
@@ -202,21 +202,21 @@ pub(super) async fn disconnect(State(api): State<Api>, Path(name): Path<String>)
 }
 
 /// Starts a server again.
-#[utoipa::path(post, path = "/api/v1/servers/{name}/restart", tag = "wishes",
+#[utoipa::path(post, operation_id = "restart_server", path = "/api/v1/servers/{name}/restart", tag = "wishes",
     responses((status = 200, body = wire::Accepted), (status = 404, body = wire::ProblemDetails), (status = 409, body = wire::ProblemDetails)))]
 pub(super) async fn restart(State(api): State<Api>, Path(name): Path<String>) -> Response {
     order(&api, &name, Order::Restart).await
 }
 
 /// Puts a server in quarantine.
-#[utoipa::path(post, path = "/api/v1/servers/{name}/quarantine", tag = "wishes",
+#[utoipa::path(post, operation_id = "quarantine_server", path = "/api/v1/servers/{name}/quarantine", tag = "wishes",
     responses((status = 200, body = wire::Accepted), (status = 404, body = wire::ProblemDetails)))]
 pub(super) async fn quarantine(State(api): State<Api>, Path(name): Path<String>) -> Response {
     order(&api, &name, Order::Quarantine).await
 }
 
 /// Approves what a server would run, what it offers, or both.
-#[utoipa::path(post, path = "/api/v1/servers/{name}/approve", tag = "wishes", request_body = wire::Approval,
+#[utoipa::path(post, operation_id = "approve_server", path = "/api/v1/servers/{name}/approve", tag = "wishes", request_body = wire::Approval,
     responses((status = 200, body = wire::Accepted), (status = 202, body = wire::Pending), (status = 409, body = wire::ProblemDetails)))]
 pub(super) async fn approve(
     State(api): State<Api>,

@@ -51,6 +51,9 @@ pub(super) enum Command {
         /// The shell.
         shell: Shell,
     },
+    /// Print the OpenAPI document of REST.
+    #[command(hide = true)]
+    Openapi,
     #[command(flatten)]
     Ask(Ask),
 }

@@ -42,7 +42,7 @@ async fn serve(options: ServeOptions, json: bool) -> anyhow::Result<()> {
     let told = Told::listen()?;
     let core = Core::start(options, HolderKind::Serve).await?;
     announce(&core, json)?;
-    told.to_end().await;
+    told.wait().await;
     tracing::info!("ending");
     core.stop().await;
     Ok(())
@@ -127,7 +127,7 @@ impl Told {
     }
 
     #[cfg(unix)]
-    async fn to_end(mut self) {
+    async fn wait(mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -135,7 +135,7 @@ impl Told {
     }
 
     #[cfg(windows)]
-    async fn to_end(mut self) {
+    async fn wait(mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.closed.recv() => {}

@@ -101,7 +101,6 @@ impl Gateway {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "the three go to one place")]
     fn prepare(
         &self,
         session: &Held,

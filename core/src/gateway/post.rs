@@ -109,7 +109,7 @@ impl Gateway {
             .and_then(Revision::of)
             .unwrap_or(Revision::LATEST);
         let instructions = self.instructions(&scope);
-        let Some(session) = self.sessions.begin(client, scope, revision) else {
+        let Some(session) = self.sessions.begin(client, scope) else {
             let refusal = Refusal::of_message(
                 -32603,
                 "no_random_bytes",

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use super::flights::Flights;
 use crate::{
-    mcp::Revision,
     server::ServerName,
     view::{Publisher, Snapshot},
 };
@@ -89,7 +88,6 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) client: Arc<str>,
     pub(super) scope: Scope,
-    pub(super) revision: Revision,
     flights: Flights,
     /// Milliseconds after `born` of the last request.
     used_ms: AtomicU64,
@@ -157,18 +155,12 @@ impl Sessions {
     }
 
     /// Begins a session; `None` if the system gives no random bytes.
-    pub(super) fn begin(
-        &self,
-        client: Arc<str>,
-        scope: Scope,
-        revision: Revision,
-    ) -> Option<Arc<Session>> {
+    pub(super) fn begin(&self, client: Arc<str>, scope: Scope) -> Option<Arc<Session>> {
         let listed = self.publisher.view().read(|now| scope.listed(now));
         let session = Arc::new(Session {
             id: SessionId::new()?,
             client,
             scope,
-            revision,
             flights: Flights::default(),
             used_ms: AtomicU64::new(0),
             born: Instant::now(),

@@ -2,16 +2,13 @@
 
 use std::{
     env,
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
 
 use super::{SpawnError, platform};
 
 pub(super) use platform::same_variable;
-
-/// Overrides where `narthex-guard` is taken from.
-const GUARD_VARIABLE: &str = "NARTHEX_GUARD";
 
 /// Finds the program that `command` means: a name in one of the folders of `path`, or a path,
 /// which starts at `cwd` if it is relative.
@@ -58,32 +55,4 @@ pub(super) fn find(command: &str, path: Option<&OsStr>, cwd: &Path) -> Result<Pa
 
 fn is_path(command: &str) -> bool {
     command.chars().any(std::path::is_separator)
-}
-
-/// Finds `narthex-guard`: where the environment says, or beside this program.
-pub(super) fn find_guard() -> Result<PathBuf, SpawnError> {
-    if let Some(guard) = env::var_os(GUARD_VARIABLE).filter(|guard| !guard.is_empty()) {
-        let guard = PathBuf::from(guard);
-        return if guard.is_file() {
-            Ok(guard)
-        } else {
-            Err(missing(vec![guard]))
-        };
-    }
-    let program = env::current_exe().unwrap_or_default();
-    let beside = program.parent().unwrap_or(Path::new(""));
-    let name = OsString::from(format!("narthex-guard{}", env::consts::EXE_SUFFIX));
-    let mut searched = vec![beside.join(&name)];
-    // Cargo puts the programs that run tests one folder below the others.
-    if beside.ends_with("deps") {
-        searched.extend(beside.parent().map(|folder| folder.join(&name)));
-    }
-    match searched.iter().find(|guard| guard.is_file()) {
-        Some(guard) => Ok(guard.clone()),
-        None => Err(missing(searched)),
-    }
-}
-
-fn missing(searched: Vec<PathBuf>) -> SpawnError {
-    SpawnError::GuardMissing { searched }
 }

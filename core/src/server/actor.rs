@@ -18,8 +18,7 @@ use crate::{
     catalog::Catalog,
     desired::Aim,
     metrics::Metrics,
-    process::EnvironmentSource,
-    upstream::{self, Connection, Endpoint, Introduction, Link, Signals},
+    upstream::{self, Connection, Connector, Endpoint, Introduction, Link, Signals},
     view::Reporter,
 };
 
@@ -33,10 +32,10 @@ pub enum Exit {
 }
 
 /// What every actor needs of the core.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Context {
-    /// The environment of children, once it is known.
-    pub environment: EnvironmentSource,
+    /// What opens connections.
+    pub connector: Arc<dyn Connector>,
     /// Where catalogs are handed in. A catalog that was read must not be lost: the actor waits for
     /// room, and for the answer.
     pub seen: mpsc::Sender<SeenCatalog>,
@@ -75,8 +74,8 @@ pub struct Actor {
     spec: Option<Arc<Spec>>,
     proven: bool,
     generation: u64,
-    opening: Work<Result<Link, Cause>>,
-    link: Option<Link>,
+    opening: Work<Result<Box<Link>, Cause>>,
+    link: Option<Box<Link>>,
     introducing: Work<Result<Endpoint, Cause>>,
     listing: Work<()>,
     stages: (mpsc::UnboundedSender<Stage>, mpsc::UnboundedReceiver<Stage>),
@@ -88,7 +87,7 @@ pub struct Actor {
 enum Wakeup {
     Wanted(Aim),
     SupervisorGone,
-    Opened(Result<Link, Cause>),
+    Opened(Result<Box<Link>, Cause>),
     Reached(Stage),
     Introduced(Result<Endpoint, Cause>),
     Ended(Cause),
@@ -286,10 +285,9 @@ impl Actor {
         let Some(spec) = self.spec.clone() else {
             return;
         };
-        let (environment, log) = (self.context.environment.clone(), self.log.clone());
+        let (connector, log) = (Arc::clone(&self.context.connector), self.log.clone());
         self.opening = Some(Box::pin(async move {
-            let environment = environment.get().await;
-            upstream::open(&spec, &environment, &log).await
+            connector.open(&spec, &log).await.map(Box::new)
         }));
     }
 
@@ -312,7 +310,9 @@ impl Actor {
             };
             let deadline = spec.init_timeout.unwrap_or(default);
             // The actor that receives it outlives this future.
-            let introduced = upstream::introduce(&connection, |stage| drop(stages.send(stage)));
+            let introduced = upstream::introduce(&connection, |stage| {
+                let _ = stages.send(stage);
+            });
             let (introduction, catalog) = match timeout(deadline, introduced).await {
                 Ok(Ok(introduced)) => introduced,
                 Ok(Err(_)) if went_down_with_its_process(&connection) => return pending().await,
@@ -416,7 +416,7 @@ async fn work<T>(slot: &mut Work<T>) -> T {
     }
 }
 
-async fn ended(link: &mut Option<Link>) -> Cause {
+async fn ended(link: &mut Option<Box<Link>>) -> Cause {
     match link {
         Some(link) => link.ended().await,
         None => pending().await,

@@ -368,7 +368,7 @@ mod tests {
                 let input = match &phase {
                     Phase::Disconnecting { .. } => Input::Closed,
                     Phase::Connecting { .. } => Input::Up(()),
-                    _ => break,
+                    Phase::Idle(_) | Phase::Connected { .. } | Phase::Error { .. } | Phase::Stopped => break,
                 };
                 phase.apply(input, &world(now));
             }

@@ -73,28 +73,8 @@ pub async fn list(
 ) -> Result<Arc<Catalog>, Cause> {
     let mut catalog = Catalog::default();
     let mut skipped = 0;
-    let mut params = "{}".to_owned();
-    let mut pages = 0;
-    while introduction.has_tools {
-        let request = Outgoing::new("tools/list", &params);
-        let reply = connection
-            .request(&request, None)
-            .await
-            .map_err(|error| cause(&error))?;
-        if !reply.is_result {
-            return Err(invalid("it answered tools/list with an error"));
-        }
-        let next = catalog.add_page(&reply.payload(), &mut skipped);
-        let next =
-            next.map_err(|error| invalid(&format!("its list of tools cannot be read: {error}")))?;
-        pages += 1;
-        match next {
-            Some(_) if pages == PAGES_MAX => return Err(invalid("its list of tools has no end")),
-            Some(cursor) => {
-                params = format!(r#"{{"cursor":{}}}"#, String::from_utf8_lossy(&cursor))
-            }
-            None => break,
-        }
+    if introduction.has_tools {
+        list_tools(connection, &mut catalog, &mut skipped).await?;
     }
     if skipped > 0 {
         tracing::warn!(skipped, "definitions without a usable name left out");
@@ -105,6 +85,34 @@ pub async fn list(
         .map(Definition::of_instructions)
         .map(Arc::new);
     Ok(Arc::new(catalog))
+}
+
+async fn list_tools(
+    connection: &Connection,
+    catalog: &mut Catalog,
+    skipped: &mut usize,
+) -> Result<(), Cause> {
+    let mut params = "{}".to_owned();
+    for _ in 0..PAGES_MAX {
+        let request = Outgoing::new("tools/list", &params);
+        let reply = connection
+            .request(&request, None)
+            .await
+            .map_err(|error| cause(&error))?;
+        if !reply.is_result {
+            return Err(invalid("it answered tools/list with an error"));
+        }
+        let next = catalog.add_page(&reply.payload(), skipped);
+        match next
+            .map_err(|error| invalid(&format!("its list of tools cannot be read: {error}")))?
+        {
+            Some(cursor) => {
+                params = format!(r#"{{"cursor":{}}}"#, String::from_utf8_lossy(&cursor))
+            }
+            None => return Ok(()),
+        }
+    }
+    Err(invalid("its list of tools has no end"))
 }
 
 fn read(reply: &Reply) -> Result<Introduction, Cause> {

@@ -1,11 +1,14 @@
-use std::sync::{Arc, OnceLock};
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
 
 use tokio::sync::Notify;
 
 use super::{CallError, HttpConnection, Notices, Pending, Reply, StdioConnection};
 use crate::{
     mcp::Outgoing,
-    process::{Ended, Environment, Patience, Process},
+    process::{Ended, Environment, EnvironmentSource, Patience, Pipes, Process, SpawnError},
     server::{Cause, CauseKind, HttpFlavor, Spec, Transport, logs::Log},
 };
 
@@ -113,64 +116,104 @@ pub struct Link {
 /// How long the end of a process may follow the end of its output, for the error to name it.
 const EXIT_FOLLOWS_EOF: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// Starts the process or prepares the address. Nothing has been said to the server yet.
-///
-/// # Errors
-/// When the process cannot be started, or the transport is not spoken.
-pub async fn open(spec: &Spec, environment: &Environment, log: &Log) -> Result<Link, Cause> {
-    let log = log.clone();
-    match &spec.transport {
-        Transport::Stdio {
-            command,
-            args,
-            cwd,
-            env,
-        } => {
-            let command = crate::process::Command {
-                program: command.clone(),
-                args: args.clone(),
-                cwd: cwd.clone(),
-                env: env
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.resolved.clone()))
-                    .collect(),
-            };
-            let (process, pipes) =
-                crate::process::spawn(&command, environment).map_err(|error| {
-                    let kind = match error.kind() {
-                        "command_not_found" => CauseKind::CommandNotFound,
-                        _ => CauseKind::SpawnFailed,
-                    };
-                    Cause::new(kind, describe(&error), error.remedy())
-                })?;
-            let connection = StdioConnection::start(pipes, spec.max_concurrent, log.clone());
-            Ok(Link {
-                connection: Connection::Stdio(Arc::new(connection)),
-                process: Some(process),
-                log,
-            })
-        }
-        Transport::Http {
-            flavor: HttpFlavor::Sse,
-            ..
-        } => Err(Cause::new(
-            CauseKind::UnsupportedTransport,
-            "the HTTP+SSE transport of 2024-11-05 is not spoken yet",
-            "Use the server's Streamable HTTP address (often ending in /mcp) with \"type\": \"http\".",
-        )),
-        Transport::Http {
-            url,
-            headers,
-            flavor: HttpFlavor::Auto | HttpFlavor::Streamable,
-        } => {
-            let connection = HttpConnection::new(url, headers, spec.max_concurrent)?;
-            Ok(Link {
-                connection: Connection::Http(connection),
-                process: None,
-                log,
-            })
-        }
+/// Opens connections: to processes and addresses in earnest, to scripted servers in tests.
+pub trait Connector: Send + Sync {
+    /// Starts the process or prepares the address. Nothing has been said to the server yet.
+    ///
+    /// # Errors
+    /// When the process cannot be started, or the transport is not spoken.
+    fn open<'a>(&'a self, spec: &'a Spec, log: &'a Log) -> Opening<'a>;
+}
+
+/// A connection on its way to being opened.
+pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Link, Cause>> + Send + 'a>>;
+
+/// Opens connections to processes and addresses.
+#[derive(Debug, Clone, Default)]
+pub struct Launcher {
+    environment: EnvironmentSource,
+}
+
+impl Launcher {
+    /// Starts processes in the environment that `environment` finds out.
+    pub const fn new(environment: EnvironmentSource) -> Self {
+        Self { environment }
     }
+}
+
+impl Connector for Launcher {
+    fn open<'a>(&'a self, spec: &'a Spec, log: &'a Log) -> Opening<'a> {
+        Box::pin(async move {
+            match &spec.transport {
+                Transport::Stdio {
+                    command,
+                    args,
+                    cwd,
+                    env,
+                } => {
+                    let command = crate::process::Command {
+                        program: command.clone(),
+                        args: args.clone(),
+                        cwd: cwd.clone(),
+                        env: env
+                            .iter()
+                            .map(|(name, value)| (name.clone(), value.resolved.clone()))
+                            .collect(),
+                    };
+                    let environment = self.environment.get().await;
+                    start(&command, &environment, spec, log)
+                }
+                Transport::Http {
+                    flavor: HttpFlavor::Sse,
+                    ..
+                } => Err(Cause::new(
+                    CauseKind::UnsupportedTransport,
+                    "the HTTP+SSE transport of 2024-11-05 is not spoken yet",
+                    "Use the server's Streamable HTTP address (often ending in /mcp) with \"type\": \"http\".",
+                )),
+                Transport::Http {
+                    url,
+                    headers,
+                    flavor: HttpFlavor::Auto | HttpFlavor::Streamable,
+                } => {
+                    let connection = HttpConnection::new(url, headers, spec.max_concurrent)?;
+                    Ok(Link::new(Connection::Http(connection), log))
+                }
+            }
+        })
+    }
+}
+
+fn start(
+    command: &crate::process::Command,
+    environment: &Environment,
+    spec: &Spec,
+    log: &Log,
+) -> Result<Link, Cause> {
+    let (process, pipes) = crate::process::spawn(command, environment).map_err(|error| {
+        let kind = match error {
+            SpawnError::CommandNotFound { .. } => CauseKind::CommandNotFound,
+            SpawnError::NotExecutable { .. }
+            | SpawnError::WorkingFolder { .. }
+            | SpawnError::GuardMissing { .. }
+            | SpawnError::Guard { .. }
+            | SpawnError::Exec { .. }
+            | SpawnError::Io { .. } => CauseKind::SpawnFailed,
+        };
+        Cause::new(kind, describe(&error), error.remedy())
+    })?;
+    let Pipes {
+        stdin,
+        stdout,
+        stderr,
+    } = pipes;
+    let connection =
+        StdioConnection::start(stdin, stdout, stderr, spec.max_concurrent, log.clone());
+    let link = Link::new(Connection::Stdio(Arc::new(connection)), log);
+    Ok(Link {
+        process: Some(process),
+        ..link
+    })
 }
 
 /// Returns an error and what caused it, in one line.
@@ -186,6 +229,15 @@ pub(super) fn describe(error: &dyn std::error::Error) -> String {
 }
 
 impl Link {
+    /// Makes a link of a connection that no process of ours stands behind.
+    pub fn new(connection: Connection, log: &Log) -> Self {
+        Self {
+            connection,
+            process: None,
+            log: log.clone(),
+        }
+    }
+
     /// Waits for the end of the connection: from the process or from the pipe, whichever is first.
     /// Calls in flight are told at once. Cancel-safe.
     pub async fn ended(&mut self) -> Cause {

@@ -2,8 +2,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
-    process::{ChildStderr, ChildStdin, ChildStdout},
+    io::{
+        AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
+        BufReader,
+    },
     sync::mpsc,
     task::JoinHandle,
 };
@@ -11,7 +13,6 @@ use tokio::{
 use super::{CallError, Notices, Pending, Reply, Signals};
 use crate::{
     mcp::{Envelope, Kind, Outgoing, SERVER_MESSAGE_BYTES_MAX},
-    process::Pipes,
     server::{Cause, CauseKind, logs::Log},
 };
 
@@ -31,8 +32,14 @@ pub struct StdioConnection {
 }
 
 impl StdioConnection {
-    /// Begins to read and write.
-    pub fn start(pipes: Pipes, calls: usize, log: Log) -> Self {
+    /// Begins to read and write; `calls` may be in flight at once.
+    pub fn start(
+        stdin: impl AsyncWrite + Send + Unpin + 'static,
+        stdout: impl AsyncRead + Send + Unpin + 'static,
+        stderr: impl AsyncRead + Send + Unpin + 'static,
+        calls: usize,
+        log: Log,
+    ) -> Self {
         let pending = Arc::new(Pending::new(calls));
         let signals = Arc::new(Signals::default());
         // Each call in flight has at most a request and a cancellation under way.
@@ -44,9 +51,9 @@ impl StdioConnection {
             log: log.clone(),
         };
         let tasks = vec![
-            tokio::spawn(write(pipes.stdin, messages)),
-            tokio::spawn(reader.run(pipes.stdout)),
-            tokio::spawn(keep(pipes.stderr, log)),
+            tokio::spawn(write(stdin, messages)),
+            tokio::spawn(reader.run(stdout)),
+            tokio::spawn(keep(stderr, log)),
         ];
         Self {
             pending,
@@ -152,7 +159,7 @@ pub(super) fn cancellation(id: u64) -> Vec<u8> {
 }
 
 /// Writes what has gathered in one go, so that many small messages cost one system call.
-async fn write(mut stdin: ChildStdin, mut messages: mpsc::Receiver<Vec<u8>>) {
+async fn write(mut stdin: impl AsyncWrite + Unpin, mut messages: mpsc::Receiver<Vec<u8>>) {
     const GATHER_MAX: usize = 64;
     const KEEP_BYTES_MAX: usize = 64 * 1024;
     let mut gathered = Vec::with_capacity(GATHER_MAX.min(8));
@@ -174,7 +181,7 @@ async fn write(mut stdin: ChildStdin, mut messages: mpsc::Receiver<Vec<u8>>) {
 }
 
 /// Keeps what the child writes to its standard error.
-async fn keep(stderr: ChildStderr, log: Log) {
+async fn keep(stderr: impl AsyncRead + Unpin, log: Log) {
     let mut stderr = BufReader::with_capacity(1024, stderr);
     let mut line = Vec::new();
     loop {
@@ -195,7 +202,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn run(self, mut stdout: ChildStdout) {
+    async fn run(self, mut stdout: impl AsyncRead + Unpin) {
         let mut buffer = BytesMut::new();
         let mut searched = 0;
         let end = loop {

@@ -36,7 +36,7 @@ pub struct Entry {
 
 /// What a change of an entry may touch.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub(super) struct Facts {
     /// See [`Entry::desire`].
     pub desire: Arc<Desire>,
     /// See [`Entry::phase`].

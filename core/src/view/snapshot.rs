@@ -58,7 +58,7 @@ pub struct View {
 
 /// What all views of one core share.
 #[derive(Debug)]
-pub struct Shared {
+pub(super) struct Shared {
     pub(super) instance: String,
     pub(super) current: ArcSwap<Snapshot>,
     pub(super) log: EventLog,

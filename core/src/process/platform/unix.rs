@@ -1,6 +1,7 @@
 //! Unix: every server is the child of a guard.
 
 mod guard;
+mod guard_file;
 mod kin;
 mod lifeline;
 mod login;

@@ -164,7 +164,6 @@ pub(in crate::process) fn same_variable(one: &OsStr, other: &OsStr) -> bool {
 }
 
 /// Returns nothing: a program started at login has the person's `PATH` already.
-#[expect(clippy::unused_async, reason = "the other systems wait here")]
 pub(in crate::process) async fn login_path(
     _environment: &Environment,
 ) -> Result<Option<OsString>, Infallible> {

@@ -4,6 +4,7 @@
 //! It has a single thread and sleeps in one `poll` without a timeout until the core says something
 //! or a process ends. What it links is kept small: there is a guard for every server.
 
+mod footprint;
 mod wakeups;
 mod watch;
 

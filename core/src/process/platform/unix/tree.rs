@@ -20,10 +20,10 @@ use tokio::{
 };
 
 use super::{
-    kin,
+    guard_file, kin,
     lifeline::{self, Order, Report},
 };
-use crate::process::{Ended, Pipes, SpawnError, command::Launch, lookup};
+use crate::process::{Ended, Pipes, SpawnError, command::Launch};
 
 /// How long a guard may take to receive a launch that is larger than the socket's buffer. It reads
 /// within a millisecond of its start; one that does not is no guard.
@@ -47,7 +47,7 @@ pub(in crate::process) struct Tree {
 impl Tree {
     /// Starts a guard and tells it what to start.
     pub(in crate::process) fn spawn(launch: Launch) -> Result<(Self, Pipes), SpawnError> {
-        let path = lookup::find_guard()?;
+        let path = guard_file::find()?;
         let streams = Streams::new().map_err(|source| SpawnError::Io { source })?;
         match begin(&path, &launch, &streams) {
             Ok((guard, lifeline)) => {

@@ -1,5 +1,5 @@
 use std::{
-    io, mem,
+    io,
     os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle},
     ptr,
 };
@@ -130,10 +130,7 @@ fn checked(succeeded: i32) -> io::Result<()> {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "structures of some hundred bytes"
-)]
+/// Returns the size of a structure; none of them is longer than some hundred bytes.
 fn size_of_u32<T>() -> u32 {
-    mem::size_of::<T>() as u32
+    size_of::<T>() as u32
 }

@@ -10,7 +10,7 @@ use rustix::{
     process::{Pid, Signal, WaitOptions, WaitStatus, wait},
 };
 
-use super::{Wakeups, report};
+use super::{Wakeups, footprint, report};
 use crate::process::platform::unix::{
     kin,
     lifeline::{Order, Report},
@@ -122,7 +122,10 @@ impl Watch {
     /// Sleeps until a signal, a word of the core or the end of the phase.
     fn wait(&mut self) {
         let limit = match self.phase {
-            Phase::Running => None,
+            Phase::Running => {
+                footprint::let_go();
+                None
+            }
             Phase::Closing { until } => Some(until),
             Phase::Terminating { until } => until,
             Phase::Killing { again, .. } => Some(again),
