@@ -3,6 +3,8 @@
 //!
 //! `NARTHEX_STORM_SEED=17 cargo test -p narthex-core --test storm` repeats one of them.
 
+#[path = "storm/cases.rs"]
+mod cases;
 #[path = "storm/check.rs"]
 mod check;
 #[path = "storm/clock.rs"]
@@ -147,6 +149,7 @@ async fn storm(seed: u64) -> usize {
     let wanted = Wanted::of(&file, &deeds);
     settle(&clock, &core.view, &script).await;
     wanted.assert_holds(&core.view, &script);
+    wanted.assert_answers(&core.view).await;
     // What was given up in the storm comes back when it is tried again.
     for paused in [true, false].into_iter().filter(|_| !wanted.paused) {
         deeds.push(person.carry_out(None, Intent::Pause(paused)).await);

@@ -354,7 +354,6 @@ pub(super) fn assert_same_wishes(before: &Snapshot, after: &Snapshot) {
                 desire.suspended,
                 desire.approved,
                 desire.reviewed,
-                desire.proven,
                 desire.launch.clone(),
             );
             let offered = entry.catalog.as_ref().map(|catalog| {

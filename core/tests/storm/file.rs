@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub(super) enabled: bool,
     /// `quarantined`.
     pub(super) quarantined: bool,
+    /// `initTimeout`.
+    pub(super) init_timeout: Option<&'static str>,
     patient: bool,
     nonsense: bool,
 }
@@ -73,6 +75,18 @@ impl File {
         self.write();
     }
 
+    /// Takes an entry out.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.entries.remove(name);
+        self.write();
+    }
+
+    /// Puts an entry in.
+    pub(super) fn add(&mut self, name: &str) {
+        self.entries.insert(name.to_owned(), Entry::new(0));
+        self.write();
+    }
+
     /// Sometimes nothing of the file can be used, or there is none.
     pub(super) fn break_for_a_while(&mut self) {
         if self.random.bool() {
@@ -107,6 +121,7 @@ impl Entry {
             form,
             enabled: true,
             quarantined: false,
+            init_timeout: Some("2s"),
             patient: false,
             nonsense: false,
         }
@@ -124,8 +139,10 @@ impl Entry {
         let mut entry = json!({
             "command": "scripted",
             "args": self.args(name),
-            "initTimeout": "2s",
         });
+        if let Some(timeout) = self.init_timeout {
+            entry["initTimeout"] = json!(timeout);
+        }
         if !self.enabled {
             entry["enabled"] = json!(false);
         }

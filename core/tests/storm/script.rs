@@ -27,6 +27,8 @@ pub(super) enum Nature {
     Deaf,
     /// Ends before it answers.
     Crashing,
+    /// Healthy, and takes three seconds to end when it is asked to.
+    Stubborn,
 }
 
 /// Opens connections to scripted servers and watches that the core keeps its promises about them.
@@ -37,6 +39,7 @@ pub(super) struct Script {
 struct Stage {
     state: Mutex<State>,
     calm: watch::Sender<bool>,
+    killed: watch::Sender<Option<String>>,
     view: OnceLock<View>,
 }
 
@@ -123,6 +126,7 @@ impl Script {
         let stage = Stage {
             state: Mutex::new(state),
             calm: watch::Sender::new(false),
+            killed: watch::Sender::new(None),
             view: OnceLock::new(),
         };
         Self {
@@ -138,6 +142,16 @@ impl Script {
     /// Ends the storm: from here on every server behaves by its nature.
     pub(super) fn calm(&self) {
         self.stage.calm.send_replace(true);
+    }
+
+    /// Makes a server another one from its next start on.
+    pub(super) fn turn(&self, server: &str, nature: Nature) {
+        self.stage.state().servers.get_mut(server).unwrap().nature = nature;
+    }
+
+    /// Ends whatever runs of a server, as a crash would.
+    pub(super) fn kill(&self, server: &str) {
+        self.stage.killed.send_replace(Some(server.to_owned()));
     }
 
     /// Returns what a server is in the end.
@@ -187,6 +201,7 @@ impl Connector for Script {
                 fate,
                 standing,
                 calm: stage.calm.subscribe(),
+                killed: stage.killed.subscribe(),
             };
             let server = tokio::spawn(session.run(input));
             let stderr = tokio::io::empty();
@@ -343,14 +358,17 @@ impl Fate {
             opening: millis(random, 0..40),
             refuses: None,
             initialize: match nature {
-                Nature::Healthy => Answer::After(millis(random, 0..60)),
+                Nature::Healthy | Nature::Stubborn => Answer::After(millis(random, 0..60)),
                 Nature::Deaf => Answer::Never,
                 Nature::Crashing => Answer::Death,
             },
             list: Answer::After(millis(random, 0..60)),
             dies_after: None,
             announces_after: None,
-            ending: millis(random, 0..500),
+            ending: match nature {
+                Nature::Stubborn => Duration::from_secs(3),
+                Nature::Healthy | Nature::Deaf | Nature::Crashing => millis(random, 0..500),
+            },
         }
     }
 }
@@ -360,6 +378,7 @@ struct Session {
     fate: Fate,
     standing: Held,
     calm: watch::Receiver<bool>,
+    killed: watch::Receiver<Option<String>>,
 }
 
 /// Why a session is over.
@@ -373,8 +392,10 @@ enum End {
 impl Session {
     async fn run(mut self, input: DuplexStream) {
         let mut lines = BufReader::new(input).lines();
+        let (mut killed, name) = (self.killed.clone(), self.standing.server.clone());
         let end = tokio::select! {
             biased;
+            () = death_by_hand(&mut killed, &name) => End::Died,
             () = death(self.fate.dies_after, self.calm.clone()) => End::Died,
             end = self.converse(&mut lines) => end,
         };
@@ -472,6 +493,17 @@ async fn death(after: Option<Duration>, calm: watch::Receiver<bool>) {
     pause(after).await;
     if *calm.borrow() {
         std::future::pending::<()>().await;
+    }
+}
+
+async fn death_by_hand(killed: &mut watch::Receiver<Option<String>>, server: &str) {
+    loop {
+        if killed.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        if killed.borrow_and_update().as_deref() == Some(server) {
+            return;
+        }
     }
 }
 
