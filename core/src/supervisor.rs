@@ -394,11 +394,15 @@ impl Supervisor {
         self.reconcile();
     }
 
+    /// An actor on its way out is left to end: it speaks for a server that was removed, and one
+    /// that comes back has an actor of its own.
     fn send_aim(&self, server: &ServerName, aim: Aim) {
         if let Some(wanted) = self.running.get(server) {
             wanted.send_if_modified(|now| {
-                let modified = *now != aim;
-                *now = aim;
+                let modified = *now != aim && *now != Aim::Stop;
+                if modified {
+                    *now = aim;
+                }
                 modified
             });
         }
