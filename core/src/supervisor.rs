@@ -198,7 +198,7 @@ impl Supervisor {
         let mut next = Some(first);
         while let Some(command) = next {
             self.decide(command, &mut batch);
-            next = if batch.decisions.len() < BATCH {
+            next = if batch.decisions.len() < BATCH && batch.reload.is_none() {
                 self.commands.try_recv().ok()
             } else {
                 None
@@ -208,10 +208,13 @@ impl Supervisor {
             writes,
             undo,
             decisions,
+            reload,
         } = batch;
-        let label = decisions
-            .first()
-            .map_or("command", |decision| decision.label);
+        let label = match (decisions.first(), &reload) {
+            (Some(decision), _) => decision.label,
+            (None, Some(_)) => "reload",
+            (None, None) => "command",
+        };
         match self.store.write(writes).await {
             Ok(()) => {
                 for decision in decisions {
@@ -232,6 +235,12 @@ impl Supervisor {
                         .send(Err(CommandError::NotKept(message.clone())));
                 }
             }
+        }
+        if let Some(done) = reload {
+            self.reload();
+            let revision = self.publisher.view().read(|now| now.revision);
+            // Whoever no longer waits still finds it done.
+            let _ = done.send(revision);
         }
         self.metrics.supervisor().handled(label, started.elapsed());
     }
@@ -501,6 +510,9 @@ struct Batch {
     writes: Vec<Write>,
     undo: Vec<Undo>,
     decisions: Vec<Decision>,
+    /// The file is read when the rest is carried out: it must not show what is not kept yet, nor
+    /// take away what a decision is about.
+    reload: Option<oneshot::Sender<u64>>,
 }
 
 /// A command that is decided.
@@ -572,10 +584,7 @@ impl Supervisor {
                 (None, Ok(Change::Paused(paused)))
             }
             Order::Reload(done) => {
-                self.reload();
-                let revision = self.publisher.view().read(|now| now.revision);
-                // Whoever no longer waits still finds it done.
-                let _ = done.send(revision);
+                batch.reload = Some(done);
                 return;
             }
         };
