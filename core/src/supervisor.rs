@@ -21,6 +21,7 @@ use tracing::{Instrument as _, info_span};
 
 use crate::{
     api::wire::Wish,
+    catalog::Reviewed,
     desired::{Aim, Desire, Desired},
     metrics::Metrics,
     server::{
@@ -248,24 +249,22 @@ impl Supervisor {
     /// Publishes a decision that is durable, gives the actor its aim, and answers.
     fn carry_out(&mut self, decision: Decision) {
         let Decision {
-            server,
+            label,
             change,
             command,
             answer,
-            ..
         } = decision;
-        let revision = match (&server, change) {
-            (_, Change::Paused(paused)) => {
+        let revision = match change {
+            Change::Server(change) => self.carry_out_for(change, &command),
+            Change::Paused(paused) => {
                 let revision = self
                     .publisher
                     .update(|draft| draft.paused(paused, Some(&command)));
-                self.aim_all();
+                self.reconcile();
                 revision
             }
-            (Some(server), change) => self.carry_out_for(server, change, &command),
-            (None, Change::Wish | Change::Quarantine | Change::Approval) => 0,
         };
-        tracing::info!(%command, revision, server = server.as_ref().map(ServerName::as_str), "command carried out");
+        tracing::info!(%command, label, revision, "command carried out");
         // Whoever no longer waits still finds it done.
         let _ = answer.send(Ok(crate::api::wire::Accepted {
             command: command.to_string(),
@@ -273,29 +272,28 @@ impl Supervisor {
         }));
     }
 
-    fn carry_out_for(&mut self, server: &ServerName, change: Change, command: &Arc<str>) -> u64 {
-        let Some(desire) = self.desired.servers.get(server).cloned() else {
-            return 0;
-        };
-        let reviewed = self
-            .ledgers
-            .get(server)
-            .and_then(|ledger| ledger.review(server));
+    fn carry_out_for(&mut self, change: ServerChange, command: &Arc<str>) -> u64 {
+        let ServerChange {
+            server,
+            desire,
+            reviewed,
+            revokes,
+        } = change;
         let endpoint = self.publisher.view().read(|now| {
-            now.server(server.as_str())
-                .and_then(|e| e.endpoint().cloned())
+            let entry = now.server(server.as_str()).filter(|_| revokes);
+            entry.and_then(|entry| entry.endpoint().cloned())
         });
         let revision = self.publisher.update(|draft| {
-            if let (Change::Approval, Some(reviewed)) = (change, reviewed) {
-                draft.catalog(server, reviewed);
+            if let Some(reviewed) = reviewed {
+                draft.catalog(&server, reviewed);
             }
-            draft.desire(server, desire, Some(command))
+            draft.desire(&server, desire, Some(command))
         });
-        if let (Change::Quarantine, Some(endpoint)) = (change, endpoint) {
+        if let Some(endpoint) = endpoint {
             // From here on the view refuses new calls; those in flight end before the answer.
             endpoint.revoke(Revocation::Quarantined);
         }
-        self.aim(server);
+        self.aim(&server);
         revision
     }
 
@@ -397,10 +395,6 @@ impl Supervisor {
         } else {
             self.spawn(server);
         }
-    }
-
-    fn aim_all(&mut self) {
-        self.reconcile();
     }
 
     /// An actor on its way out is left to end: it speaks for a server that was removed, and one
@@ -518,19 +512,26 @@ struct Batch {
 /// A command that is decided.
 struct Decision {
     label: &'static str,
-    server: Option<ServerName>,
     change: Change,
     command: Arc<str>,
     answer: oneshot::Sender<Result<crate::api::wire::Accepted, CommandError>>,
 }
 
 /// What of the view a decision changes.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Change {
-    Wish,
-    Quarantine,
-    Approval,
+    Server(ServerChange),
     Paused(bool),
+}
+
+/// A server as one command leaves it. Another command of the same batch has its own, so that the
+/// event of each shows what it wished.
+struct ServerChange {
+    server: ServerName,
+    desire: Arc<Desire>,
+    /// What clients may see of it, where that changes.
+    reviewed: Option<Arc<Reviewed>>,
+    /// Whether calls in flight end.
+    revokes: bool,
 }
 
 /// What was there before a decision.
@@ -560,28 +561,16 @@ impl Supervisor {
     fn decide(&mut self, command: Command, batch: &mut Batch) {
         let Command { order, answer } = command;
         let label = order.label();
-        let (server, outcome) = match order {
-            Order::Wish { server, wish } => {
-                let outcome = self.decide_wish(&server, wish, batch);
-                (Some(server), outcome)
-            }
-            Order::Restart(server) => {
-                let outcome = self.decide_restart(&server, batch);
-                (Some(server), outcome)
-            }
-            Order::Quarantine(server) => {
-                let outcome = self.decide_quarantine(&server, batch);
-                (Some(server), outcome)
-            }
-            Order::Approve { server, approval } => {
-                let outcome = self.decide_approval(&server, &approval, batch);
-                (Some(server), outcome)
-            }
+        let outcome = match order {
+            Order::Wish { server, wish } => self.decide_wish(server, wish, batch),
+            Order::Restart(server) => self.decide_restart(server, batch),
+            Order::Quarantine(server) => self.decide_quarantine(server, batch),
+            Order::Approve { server, approval } => self.decide_approval(server, &approval, batch),
             Order::Pause(paused) => {
                 batch.undo.push(Undo::Paused(self.desired.paused));
                 batch.writes.push(Write::Paused(paused));
                 self.desired.paused = paused;
-                (None, Ok(Change::Paused(paused)))
+                Ok(Change::Paused(paused))
             }
             Order::Reload(done) => {
                 batch.reload = Some(done);
@@ -593,7 +582,6 @@ impl Supervisor {
                 let command = self.command_id();
                 batch.decisions.push(Decision {
                     label,
-                    server,
                     change,
                     command,
                     answer,
@@ -608,22 +596,22 @@ impl Supervisor {
 
     fn decide_wish(
         &mut self,
-        server: &ServerName,
+        server: ServerName,
         wish: Wish,
         batch: &mut Batch,
     ) -> Result<Change, CommandError> {
-        let desire = self.desire(server)?;
+        let desire = self.desire(&server)?;
         if wish == Wish::Connected {
-            self.refuse_unless_it_may_run(server, &desire)?;
+            self.refuse_unless_it_may_run(&server, &desire)?;
         }
         let again = wish == Wish::Connected
-            && (self.is_in_error(server) || !self.running.contains_key(server));
+            && (self.is_in_error(&server) || !self.running.contains_key(&server));
         let next = Desire {
             wish,
             generation: desire.generation + u64::from(again),
             ..Desire::clone(&desire)
         };
-        self.remember(server, &desire, batch);
+        self.remember(&server, &desire, batch);
         self.ledgers.entry(server.clone()).or_default().disconnected = wish == Wish::Disconnected;
         if wish != desire.wish {
             batch.writes.push(Write::Disconnected {
@@ -631,17 +619,16 @@ impl Supervisor {
                 disconnected: wish == Wish::Disconnected,
             });
         }
-        self.desired.servers.insert(server.clone(), Arc::new(next));
-        Ok(Change::Wish)
+        Ok(Change::Server(self.decided(server, next)))
     }
 
     fn decide_restart(
         &mut self,
-        server: &ServerName,
+        server: ServerName,
         batch: &mut Batch,
     ) -> Result<Change, CommandError> {
-        let desire = self.desire(server)?;
-        self.refuse_unless_it_may_run(server, &desire)?;
+        let desire = self.desire(&server)?;
+        self.refuse_unless_it_may_run(&server, &desire)?;
         if desire.wish == Wish::Disconnected {
             return Err(CommandError::refused(
                 "disconnected",
@@ -653,18 +640,17 @@ impl Supervisor {
             generation: desire.generation + 1,
             ..Desire::clone(&desire)
         };
-        self.remember(server, &desire, batch);
-        self.desired.servers.insert(server.clone(), Arc::new(next));
-        Ok(Change::Wish)
+        self.remember(&server, &desire, batch);
+        Ok(Change::Server(self.decided(server, next)))
     }
 
     fn decide_quarantine(
         &mut self,
-        server: &ServerName,
+        server: ServerName,
         batch: &mut Batch,
     ) -> Result<Change, CommandError> {
-        let desire = self.desire(server)?;
-        self.remember(server, &desire, batch);
+        let desire = self.desire(&server)?;
+        self.remember(&server, &desire, batch);
         self.ledgers.entry(server.clone()).or_default().suspended = true;
         if !desire.suspended {
             batch.writes.push(Write::Suspended {
@@ -672,14 +658,28 @@ impl Supervisor {
                 suspended: true,
             });
         }
-        self.desired.servers.insert(
-            server.clone(),
-            Arc::new(Desire {
-                suspended: true,
-                ..Desire::clone(&desire)
-            }),
-        );
-        Ok(Change::Quarantine)
+        let next = Desire {
+            suspended: true,
+            ..Desire::clone(&desire)
+        };
+        Ok(Change::Server(ServerChange {
+            revokes: true,
+            ..self.decided(server, next)
+        }))
+    }
+
+    /// Takes note of what is wanted of a server, for the decisions that follow.
+    fn decided(&mut self, server: ServerName, next: Desire) -> ServerChange {
+        let desire = Arc::new(next);
+        self.desired
+            .servers
+            .insert(server.clone(), Arc::clone(&desire));
+        ServerChange {
+            server,
+            desire,
+            reviewed: None,
+            revokes: false,
+        }
     }
 
     fn desire(&self, server: &ServerName) -> Result<Arc<Desire>, CommandError> {
