@@ -660,6 +660,9 @@ impl Supervisor {
         }
         let next = Desire {
             suspended: true,
+            // Calls over its connection are refused for good, so it comes back with another one,
+            // however soon.
+            generation: desire.generation + 1,
             ..Desire::clone(&desire)
         };
         Ok(Change::Server(ServerChange {
