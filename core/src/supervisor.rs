@@ -366,6 +366,8 @@ impl Supervisor {
                 .epoch(server.as_str(), started.elapsed());
         }
         self.metrics.supervisor().handled("seen", started.elapsed());
+        // From here on its launch has connected before.
+        self.aim(&server);
         // An actor that was told otherwise meanwhile no longer waits.
         let _ = reviewed.send(());
     }
