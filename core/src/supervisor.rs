@@ -52,6 +52,9 @@ const STOP_DEADLINE: Duration = Duration::from_millis(4800);
 /// How long a change of the file is left to settle: an editor writes, renames and touches.
 const SETTLE: Duration = Duration::from_millis(50);
 
+/// How long a file that never settles is waited for: a change applies within a second.
+const SETTLE_MAX: Duration = Duration::from_millis(500);
+
 /// What a supervisor is made of.
 pub struct Parts {
     /// Where the present is published.
@@ -115,7 +118,7 @@ pub struct Supervisor {
     catalogs: mpsc::Receiver<SeenCatalog>,
     changed: Arc<tokio::sync::Notify>,
     issued: u64,
-    read_at: Option<Instant>,
+    settling: Option<Settling>,
 }
 
 impl Supervisor {
@@ -160,7 +163,7 @@ impl Supervisor {
             catalogs,
             changed,
             issued: 0,
-            read_at: None,
+            settling: None,
         };
         if supervisor.desired.paused {
             supervisor
@@ -180,12 +183,16 @@ impl Supervisor {
                 () = stop.cancelled() => break,
                 Some((server, ended)) = self.tasks.join_next() => self.actor_ended(&server, ended),
                 Some(seen) = self.catalogs.recv() => self.see(seen).await,
-                Some(command) = self.commands.recv() => self.handle(command).await,
-                () = changed.notified() => self.read_at = Some(Instant::now() + SETTLE),
-                () = settled(self.read_at) => {
-                    self.read_at = None;
+                // Before the commands, which may never end.
+                () = settled(self.settling) => {
+                    self.settling = None;
                     self.reload();
                 }
+                () = changed.notified() => {
+                    let settling = self.settling.unwrap_or_else(Settling::begin);
+                    self.settling = Some(settling.go_on());
+                }
+                Some(command) = self.commands.recv() => self.handle(command).await,
             }
         }
         self.stop_all().await;
@@ -743,9 +750,34 @@ impl Supervisor {
     }
 }
 
-async fn settled(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
+/// When a file that has changed is to be read.
+#[derive(Debug, Clone, Copy)]
+struct Settling {
+    read_at: Instant,
+    read_at_latest: Instant,
+}
+
+impl Settling {
+    fn begin() -> Self {
+        let read_at_latest = Instant::now() + SETTLE_MAX;
+        Self {
+            read_at: read_at_latest,
+            read_at_latest,
+        }
+    }
+
+    /// Takes note of another change.
+    fn go_on(self) -> Self {
+        Self {
+            read_at: self.read_at_latest.min(Instant::now() + SETTLE),
+            ..self
+        }
+    }
+}
+
+async fn settled(settling: Option<Settling>) {
+    match settling {
+        Some(Settling { read_at, .. }) => tokio::time::sleep_until(read_at).await,
         None => std::future::pending().await,
     }
 }
