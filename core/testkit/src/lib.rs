@@ -1,1 +1,36 @@
-//! Testkit.
+//! What Narthex is tested with: scripted MCP servers, well-behaved and not, over stdio and HTTP; a
+//! harness around the real `narthex` binary; a census of processes; a load generator, and the blind
+//! forwarders it is measured against.
+//!
+//! The testkit knows the core only by its published interface. It shares no type with it, so that a
+//! test fails when the wire changes and not only when both sides disagree.
+
+pub mod script;
+pub mod scripted;
+pub mod stdio;
+
+pub mod http;
+
+#[cfg(unix)]
+pub mod offspring;
+
+pub mod sse;
+
+pub mod binaries;
+pub mod session;
+pub mod upstream;
+
+pub mod forwarder;
+pub mod load;
+pub mod pipe;
+pub mod table;
+pub mod view;
+
+#[cfg(target_os = "linux")]
+pub mod census;
+#[cfg(target_os = "linux")]
+pub mod core;
+#[cfg(target_os = "linux")]
+pub mod entry;
+#[cfg(target_os = "linux")]
+pub mod gate;

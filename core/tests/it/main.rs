@@ -1,0 +1,20 @@
+//! Black-box tests of the `narthex` binary. `INTERFACE.md` is their oracle: they start the real
+//! program in a folder of its own, with real servers in processes of their own, and look at it from
+//! outside only.
+//!
+//! What takes a word that the interface leaves open names it in [`words`].
+
+// Processes are counted in `/proc`.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
+mod bad_servers;
+mod config_edits;
+mod credentials;
+mod first_light;
+mod held;
+mod restart;
+mod storm;
+mod trust;
+mod wishes;
+mod words;
