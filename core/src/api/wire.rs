@@ -121,6 +121,10 @@ pub enum Phase {
         stage: Stage,
         /// When the attempt began (RFC 3339, UTC).
         since: String,
+        /// The last line of the server's standard error: what a download that takes long is at.
+        /// Written by the server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_line: Option<String>,
     },
     /// Up.
     Connected {

@@ -1,19 +1,24 @@
 use std::{
     io::{self, IsTerminal, Write as _},
+    path::PathBuf,
     process::ExitCode,
+    sync::Mutex,
 };
 
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::{
+    EnvFilter, filter::LevelFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use super::{Context, Exit, Failure, args::Serve, say};
 use crate::{
     app::{Core, Held, ServeOptions},
-    home::HolderKind,
+    home::{HolderKind, Home},
 };
 
 /// `narthex serve`.
 pub(super) fn run(context: Context, options: Serve) -> ExitCode {
-    log();
+    log(context.home.clone());
     let json = options.json || context.json;
     let options = ServeOptions {
         home: context.home,
@@ -143,15 +148,37 @@ impl Told {
     }
 }
 
-/// Writes the log to standard error; standard output belongs to the line of `--json`.
-fn log() {
+/// Days of which the core's own log is kept.
+const LOG_DAYS: usize = 7;
+
+/// Writes the log to standard error, since standard output belongs to the line of `--json`, and to
+/// a file a day in the home folder.
+fn log(home: Option<PathBuf>) {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .with_env_var("NARTHEX_LOG")
         .from_env_lossy();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let terminal = fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(io::stderr().is_terminal());
+    let file =
+        log_file(home).map(|file| fmt::layer().with_ansi(false).with_writer(Mutex::new(file)));
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(terminal)
+        .with(file)
         .init();
+}
+
+/// Opens the file; a home that cannot be used is told by what comes next.
+fn log_file(home: Option<PathBuf>) -> Option<RollingFileAppender> {
+    let home = Home::locate(home).ok()?;
+    home.create().ok()?;
+    RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("narthex")
+        .filename_suffix("log")
+        .max_log_files(LOG_DAYS)
+        .build(home.logs_dir())
+        .ok()
 }

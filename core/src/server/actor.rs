@@ -62,6 +62,9 @@ const LIST_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
 /// How long a list may take that is read again while the server works.
 const LIST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// A server on its way up that talks without end is quoted this often.
+const TELL_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+
 type Work<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// See the module.
@@ -82,6 +85,8 @@ pub struct Actor {
     /// Connections on their way down.
     closing: JoinSet<()>,
     wake_at: Option<Instant>,
+    /// When the server's last line may be told again.
+    tell_at: Instant,
     /// Why the next attempt is another one.
     again: Option<&'static str>,
 }
@@ -95,6 +100,7 @@ enum Wakeup {
     Ended(Cause),
     ToolsChanged,
     Listed,
+    Spoken,
     Closed,
     Timer,
 }
@@ -118,6 +124,7 @@ impl Actor {
             stages: mpsc::unbounded_channel(),
             closing: JoinSet::new(),
             wake_at: None,
+            tell_at: Instant::now(),
             again: None,
         }
     }
@@ -138,6 +145,7 @@ impl Actor {
                 Some(stage) = self.stages.1.recv() => Wakeup::Reached(stage),
                 introduced = work(&mut self.introducing) => Wakeup::Introduced(introduced),
                 () = work(&mut self.listing) => Wakeup::Listed,
+                () = spoken(&self.phase, &self.log, self.tell_at) => Wakeup::Spoken,
                 () = changed_tools(tools) => Wakeup::ToolsChanged,
                 Some(_) = self.closing.join_next() => Wakeup::Closed,
                 () = at(self.wake_at) => Wakeup::Timer,
@@ -188,6 +196,12 @@ impl Actor {
             Wakeup::Introduced(Ok(endpoint)) => self.apply(Input::Up(endpoint)),
             Wakeup::ToolsChanged => self.list_again(),
             Wakeup::Listed => {}
+            Wakeup::Spoken => {
+                self.tell_at = Instant::now() + TELL_PAUSE;
+                if let Some(line) = self.log.last_stderr().last() {
+                    self.reporter.last_line(line);
+                }
+            }
             Wakeup::Closed => {
                 if self.closing.is_empty() {
                     self.apply(Input::Closed);
@@ -432,6 +446,15 @@ async fn changed_tools(signals: Option<Arc<Signals>>) {
         Some(signals) => signals.changed_tools().await,
         None => pending().await,
     }
+}
+
+/// Waits for what a server on its way up says next, and for the time to tell it.
+async fn spoken(phase: &Phase<Endpoint>, log: &Log, tell_at: Instant) {
+    if !matches!(phase, Phase::Connecting { .. }) {
+        pending::<()>().await;
+    }
+    sleep_until(tell_at).await;
+    log.spoken().await;
 }
 
 async fn at(instant: Option<Instant>) {

@@ -7,6 +7,8 @@ use std::{
     time::SystemTime,
 };
 
+use tokio::sync::Notify;
+
 use crate::api::wire::{LogLine, LogStream};
 
 /// How many lines are kept of each server.
@@ -22,6 +24,7 @@ const LAST_LINES: usize = 5;
 #[derive(Debug, Clone, Default)]
 pub struct Log {
     kept: Arc<Mutex<Kept>>,
+    spoken: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +44,7 @@ impl Log {
     /// Takes a line of standard error.
     pub fn stderr(&self, line: &str) {
         self.push(LogStream::Stderr, line);
+        self.spoken.notify_one();
     }
 
     /// Takes a line of standard output that is no message.
@@ -79,6 +83,11 @@ impl Log {
             line: line.text.to_string(),
         };
         kept.lines.iter().skip(skipped).map(wire).collect()
+    }
+
+    /// Waits for a line of standard error that nobody has waited for yet. Cancel-safe; one waiter.
+    pub async fn spoken(&self) {
+        self.spoken.notified().await;
     }
 
     /// Returns the last lines of standard error, oldest first.

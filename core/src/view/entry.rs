@@ -27,6 +27,8 @@ pub struct Entry {
     pub last_cause: Option<Arc<Cause>>,
     /// What it offers, as it was last seen.
     pub catalog: Option<Arc<Reviewed>>,
+    /// The last line of its standard error while it is on its way up.
+    pub last_line: Option<Arc<str>>,
     /// What holds for it.
     pub status: Status,
     /// Since when the condition holds.
@@ -43,6 +45,8 @@ pub(super) struct Facts {
     pub phase: Phase<Endpoint>,
     /// See [`Entry::catalog`].
     pub catalog: Option<Arc<Reviewed>>,
+    /// See [`Entry::last_line`].
+    pub last_line: Option<Arc<str>>,
 }
 
 impl Entry {
@@ -59,6 +63,7 @@ impl Entry {
             desire,
             phase,
             catalog,
+            last_line,
         } = facts;
         let last_cause = match &phase {
             Phase::Error { cause, .. } => Some(Arc::clone(cause)),
@@ -67,6 +72,7 @@ impl Entry {
                 before.and_then(|entry| entry.last_cause.clone())
             }
         };
+        let last_line = last_line.filter(|_| matches!(phase, Phase::Connecting { .. }));
         let status = Status::derive(
             &desire,
             paused,
@@ -86,6 +92,7 @@ impl Entry {
             phase,
             last_cause,
             catalog,
+            last_line,
             status,
             since,
             encoded: OnceLock::new(),
@@ -97,6 +104,7 @@ impl Entry {
             desire: Arc::clone(&self.desire),
             phase: self.phase.clone(),
             catalog: self.catalog.clone(),
+            last_line: self.last_line.clone(),
         }
     }
 
@@ -205,6 +213,7 @@ impl Entry {
                 attempt: *attempt,
                 stage: *stage,
                 since: view.time_of(*since),
+                last_line: self.last_line.as_ref().map(ToString::to_string),
             },
             Phase::Connected {
                 endpoint, since, ..

@@ -149,6 +149,7 @@ impl Draft<'_> {
                         desire,
                         phase: Phase::Idle(why),
                         catalog: None,
+                        last_line: None,
                     },
                     self.writer.incarnations,
                 )
@@ -181,6 +182,20 @@ impl Draft<'_> {
             .cloned()?;
         let facts = Facts {
             phase,
+            ..before.facts()
+        };
+        Some(self.put(server, incarnation, facts, Some(&before), None))
+    }
+
+    fn last_line(&mut self, server: &ServerName, incarnation: u64, line: Arc<str>) -> Option<u64> {
+        let before = self
+            .next
+            .servers
+            .get(server)
+            .filter(|entry| entry.incarnation == incarnation)
+            .cloned()?;
+        let facts = Facts {
+            last_line: Some(line),
             ..before.facts()
         };
         Some(self.put(server, incarnation, facts, Some(&before), None))
@@ -297,6 +312,12 @@ impl Reporter {
     /// Returns the server it tells of.
     pub const fn server(&self) -> &ServerName {
         &self.server
+    }
+
+    /// Publishes the last line of the server's standard error, for as long as it is on its way up.
+    pub fn last_line(&self, line: &str) {
+        self.publisher
+            .update(|draft| draft.last_line(&self.server, self.incarnation, line.into()));
     }
 
     /// Publishes where the lifecycle is. Of a server that was removed meanwhile nothing is told.
