@@ -51,6 +51,8 @@ script(async (args) => {
     "npm test",
     chosen.map((step) => ({ ...step, run: () => step.run(args) })),
   );
+  // A step that failed before its tests could fail counts as one failure.
+  if (code && !tally.failed) tally.add(0, 1);
   if (tally.ran === 0) note(args.length ? `no test has ${args.join(" ")} in its name` : "no test ran");
   console.log(`\n${tally.line}`);
   return code || (tally.ran ? 0 : 1);

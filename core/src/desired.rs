@@ -31,7 +31,8 @@ pub struct Desire {
     pub approved: bool,
     /// Whether a person put the server in quarantine.
     pub suspended: bool,
-    /// Whether a person has approved what it offers.
+    /// Whether a person has approved what it offers, or given their word for whatever it offers
+    /// first.
     pub reviewed: bool,
     /// Whether the launch has connected before, so that nothing is left to download.
     pub proven: bool,

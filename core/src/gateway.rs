@@ -26,10 +26,7 @@ use self::{
     credentials::{Credentials, Who},
     session::{Scope, Sessions},
 };
-use crate::{
-    server::ServerName,
-    view::{Publisher, View},
-};
+use crate::view::{Publisher, View};
 
 /// What every request to the gateway needs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -70,67 +67,51 @@ impl Gateway {
 }
 
 async fn post_all(State(gateway): State<Gateway>, request: Request) -> Response {
-    gateway.post(Scope::All, request).await
+    gateway.post(None, request).await
 }
 
 async fn get_all(State(gateway): State<Gateway>, request: Request) -> Response {
-    gateway.get(&Scope::All, &request)
+    gateway.get(None, &request)
 }
 
 async fn delete_all(State(gateway): State<Gateway>, request: Request) -> Response {
-    gateway.delete(&Scope::All, &request)
+    gateway.delete(None, &request)
 }
 
-async fn post_one(
-    State(gateway): State<Gateway>,
-    Path(server): Path<String>,
-    request: Request,
-) -> Response {
-    match gateway.scope_of(&server) {
-        Ok(scope) => gateway.post(scope, request).await,
-        Err(response) => response,
-    }
+type Server = Path<String>;
+
+async fn post_one(State(gateway): State<Gateway>, server: Server, request: Request) -> Response {
+    gateway.post(Some(&server), request).await
 }
 
-async fn get_one(
-    State(gateway): State<Gateway>,
-    Path(server): Path<String>,
-    request: Request,
-) -> Response {
-    gateway
-        .scope_of(&server)
-        .map_or_else(|response| response, |scope| gateway.get(&scope, &request))
+async fn get_one(State(gateway): State<Gateway>, server: Server, request: Request) -> Response {
+    gateway.get(Some(&server), &request)
 }
 
-async fn delete_one(
-    State(gateway): State<Gateway>,
-    Path(server): Path<String>,
-    request: Request,
-) -> Response {
-    gateway.scope_of(&server).map_or_else(
-        |response| response,
-        |scope| gateway.delete(&scope, &request),
-    )
+async fn delete_one(State(gateway): State<Gateway>, server: Server, request: Request) -> Response {
+    gateway.delete(Some(&server), &request)
 }
 
 impl Gateway {
+    /// Returns who asks, and for what; or the refusal. Whoever is not known learns no names.
     #[expect(clippy::result_large_err, reason = "the error is the response itself")]
-    fn scope_of(&self, server: &str) -> Result<Scope, Response> {
-        let name = ServerName::new(server).ok();
-        let known = name.filter(|name| self.view.read(|now| now.server(name.as_str()).is_some()));
-        // Names are no secret to whoever may call, and told to nobody else.
-        known
-            .map(Scope::Server)
-            .ok_or_else(respond::no_such_address)
-    }
-
-    /// Returns who asks, or the refusal.
-    #[expect(clippy::result_large_err, reason = "the error is the response itself")]
-    fn client(&self, request: &Request) -> Result<Arc<str>, Response> {
-        match self.credentials.who(request.headers()) {
-            Who::Client(name) => Ok(name),
-            Who::Control => Err(respond::control_credential()),
-            Who::Nobody => Err(respond::no_credential()),
-        }
+    fn admit(
+        &self,
+        server: Option<&str>,
+        request: &Request,
+    ) -> Result<(Arc<str>, Scope), Response> {
+        let client = match self.credentials.who(request.headers()) {
+            Who::Client(name) => name,
+            Who::Control => return Err(respond::control_credential()),
+            Who::Nobody => return Err(respond::no_credential()),
+        };
+        let Some(server) = server else {
+            return Ok((client, Scope::All));
+        };
+        let name = self
+            .view
+            .read(|now| now.server(server).map(|entry| entry.name.clone()));
+        let scope = name.map(|name| (client, Scope::Server(name)));
+        scope.ok_or_else(respond::no_such_address)
     }
 }

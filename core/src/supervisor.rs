@@ -7,20 +7,20 @@
 mod approve;
 mod budget;
 mod command;
+mod decide;
 mod plan;
 mod reload;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::JoinMap};
 use tracing::{Instrument as _, info_span};
 
 use crate::{
-    api::wire::Wish,
     desired::{Aim, Desire, Desired},
     metrics::Metrics,
     server::{
@@ -30,8 +30,10 @@ use crate::{
     },
     trust::{Contents, LaunchKey, Ledger, OffersWord, Store, Write},
     upstream::{Connector, Revocation},
-    view::{Entry, Publisher},
+    view::Publisher,
 };
+
+use decide::{Batch, Change, Decision};
 
 pub use budget::RestartBudget;
 pub use command::{Command, CommandError, Handle, Order};
@@ -192,17 +194,35 @@ impl Supervisor {
 
     /// Handles a command and all that wait behind it.
     async fn handle(&mut self, first: Command) {
-        let started = Instant::now();
         self.metrics.supervisor().inbox(self.commands.len());
-        let mut batch = Batch::default();
         let mut next = Some(first);
-        while let Some(command) = next {
-            self.decide(command, &mut batch);
-            next = if batch.decisions.len() < BATCH {
-                self.commands.try_recv().ok()
+        while let Some(command) = next.take() {
+            let Command { order, answer } = command;
+            if let Order::Reload(done) = order {
+                self.reload();
+                // Whoever no longer waits still finds it done.
+                let _ = done.send(self.publisher.view().read(|now| now.revision));
             } else {
-                None
-            };
+                next = self.handle_batch(Command { order, answer }).await;
+            }
+        }
+    }
+
+    /// Decides a command and those that wait behind it, up to one that is no wish; keeps all of
+    /// them in one transaction, and carries them out. Returns the one that is no wish.
+    async fn handle_batch(&mut self, first: Command) -> Option<Command> {
+        let started = Instant::now();
+        let mut batch = Batch::default();
+        self.decide(first, &mut batch);
+        let mut left = None;
+        while batch.decisions.len() < BATCH
+            && let Ok(command) = self.commands.try_recv()
+        {
+            if let Order::Reload(_) = command.order {
+                left = Some(command);
+                break;
+            }
+            self.decide(command, &mut batch);
         }
         let Batch {
             writes,
@@ -234,6 +254,7 @@ impl Supervisor {
             }
         }
         self.metrics.supervisor().handled(label, started.elapsed());
+        left
     }
 
     /// Publishes a decision that is durable, gives the actor its aim, and answers.
@@ -302,7 +323,11 @@ impl Supervisor {
         let Some(desire) = self.desired.servers.get(&server).cloned() else {
             return;
         };
-        if desire.spec.as_ref() != Some(&spec) {
+        if desire
+            .spec
+            .as_ref()
+            .is_none_or(|wanted| wanted.transport != spec.transport)
+        {
             // Read from a launch that is no longer wanted; the actor is about to be told.
             return;
         }
@@ -331,7 +356,7 @@ impl Supervisor {
         let ledger = &self.ledgers[&server];
         let shown = ledger.review(&server);
         let after = Arc::new(Desire {
-            reviewed: ledger.reviewed,
+            reviewed: desire.reviewed || ledger.reviewed,
             proven: true,
             ..Desire::clone(&desire)
         });
@@ -480,248 +505,6 @@ impl Supervisor {
     fn command_id(&mut self) -> Arc<str> {
         self.issued += 1;
         format!("{}-c{}", self.publisher.view().instance(), self.issued).into()
-    }
-
-    /// Whether the view shows the server in an error, so that a wish to connect means a new try.
-    fn is_in_error(&self, server: &ServerName) -> bool {
-        let in_error = |entry: &Arc<Entry>| matches!(entry.phase, Phase::Error { .. });
-        self.publisher
-            .view()
-            .read(|now| now.server(server.as_str()).is_some_and(in_error))
-    }
-}
-
-/// Commands that are decided and not yet kept.
-#[derive(Default)]
-struct Batch {
-    writes: Vec<Write>,
-    undo: Vec<Undo>,
-    decisions: Vec<Decision>,
-}
-
-/// A command that is decided.
-struct Decision {
-    label: &'static str,
-    server: Option<ServerName>,
-    change: Change,
-    command: Arc<str>,
-    answer: oneshot::Sender<Result<crate::api::wire::Accepted, CommandError>>,
-}
-
-/// What of the view a decision changes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
-    Wish,
-    Quarantine,
-    Approval,
-    Paused(bool),
-}
-
-/// What was there before a decision.
-enum Undo {
-    Server(ServerName, Arc<Desire>, Option<Ledger>),
-    Paused(bool),
-}
-
-impl Undo {
-    fn apply(self, supervisor: &mut Supervisor) {
-        match self {
-            Self::Server(server, desire, ledger) => {
-                supervisor.desired.servers.insert(server.clone(), desire);
-                match ledger {
-                    Some(ledger) => supervisor.ledgers.insert(server, ledger),
-                    None => supervisor.ledgers.remove(&server),
-                };
-            }
-            Self::Paused(paused) => supervisor.desired.paused = paused,
-        }
-    }
-}
-
-impl Supervisor {
-    /// Decides a command against what is wanted so far. A refusal is answered at once and leaves
-    /// nothing behind.
-    fn decide(&mut self, command: Command, batch: &mut Batch) {
-        let Command { order, answer } = command;
-        let label = order.label();
-        let (server, outcome) = match order {
-            Order::Wish { server, wish } => {
-                let outcome = self.decide_wish(&server, wish, batch);
-                (Some(server), outcome)
-            }
-            Order::Restart(server) => {
-                let outcome = self.decide_restart(&server, batch);
-                (Some(server), outcome)
-            }
-            Order::Quarantine(server) => {
-                let outcome = self.decide_quarantine(&server, batch);
-                (Some(server), outcome)
-            }
-            Order::Approve { server, approval } => {
-                let outcome = self.decide_approval(&server, &approval, batch);
-                (Some(server), outcome)
-            }
-            Order::Pause(paused) => {
-                batch.undo.push(Undo::Paused(self.desired.paused));
-                batch.writes.push(Write::Paused(paused));
-                self.desired.paused = paused;
-                (None, Ok(Change::Paused(paused)))
-            }
-            Order::Reload(done) => {
-                self.reload();
-                let revision = self.publisher.view().read(|now| now.revision);
-                // Whoever no longer waits still finds it done.
-                let _ = done.send(revision);
-                return;
-            }
-        };
-        match outcome {
-            Ok(change) => {
-                let command = self.command_id();
-                batch.decisions.push(Decision {
-                    label,
-                    server,
-                    change,
-                    command,
-                    answer,
-                });
-            }
-            Err(error) => {
-                // Whoever no longer waits need not be told.
-                let _ = answer.send(Err(error));
-            }
-        }
-    }
-
-    fn decide_wish(
-        &mut self,
-        server: &ServerName,
-        wish: Wish,
-        batch: &mut Batch,
-    ) -> Result<Change, CommandError> {
-        let desire = self.desire(server)?;
-        if wish == Wish::Connected {
-            self.refuse_unless_it_may_run(server, &desire)?;
-        }
-        let again = wish == Wish::Connected
-            && (self.is_in_error(server) || !self.running.contains_key(server));
-        let next = Desire {
-            wish,
-            generation: desire.generation + u64::from(again),
-            ..Desire::clone(&desire)
-        };
-        self.remember(server, &desire, batch);
-        self.ledgers.entry(server.clone()).or_default().disconnected = wish == Wish::Disconnected;
-        if wish != desire.wish {
-            batch.writes.push(Write::Disconnected {
-                server: server.clone(),
-                disconnected: wish == Wish::Disconnected,
-            });
-        }
-        self.desired.servers.insert(server.clone(), Arc::new(next));
-        Ok(Change::Wish)
-    }
-
-    fn decide_restart(
-        &mut self,
-        server: &ServerName,
-        batch: &mut Batch,
-    ) -> Result<Change, CommandError> {
-        let desire = self.desire(server)?;
-        self.refuse_unless_it_may_run(server, &desire)?;
-        if desire.wish == Wish::Disconnected {
-            return Err(CommandError::refused(
-                "disconnected",
-                format!("{server} is disconnected"),
-                format!("Connect it: narthex connect {server}"),
-            ));
-        }
-        let next = Desire {
-            generation: desire.generation + 1,
-            ..Desire::clone(&desire)
-        };
-        self.remember(server, &desire, batch);
-        self.desired.servers.insert(server.clone(), Arc::new(next));
-        Ok(Change::Wish)
-    }
-
-    fn decide_quarantine(
-        &mut self,
-        server: &ServerName,
-        batch: &mut Batch,
-    ) -> Result<Change, CommandError> {
-        let desire = self.desire(server)?;
-        self.remember(server, &desire, batch);
-        self.ledgers.entry(server.clone()).or_default().suspended = true;
-        if !desire.suspended {
-            batch.writes.push(Write::Suspended {
-                server: server.clone(),
-                suspended: true,
-            });
-        }
-        self.desired.servers.insert(
-            server.clone(),
-            Arc::new(Desire {
-                suspended: true,
-                ..Desire::clone(&desire)
-            }),
-        );
-        Ok(Change::Quarantine)
-    }
-
-    fn desire(&self, server: &ServerName) -> Result<Arc<Desire>, CommandError> {
-        self.desired
-            .servers
-            .get(server)
-            .cloned()
-            .ok_or_else(|| CommandError::NotFound(server.clone()))
-    }
-
-    fn remember(&self, server: &ServerName, desire: &Arc<Desire>, batch: &mut Batch) {
-        let ledger = self.ledgers.get(server).cloned();
-        batch
-            .undo
-            .push(Undo::Server(server.clone(), Arc::clone(desire), ledger));
-    }
-
-    /// Refuses what would start a server that may not run.
-    fn refuse_unless_it_may_run(
-        &self,
-        server: &ServerName,
-        desire: &Desire,
-    ) -> Result<(), CommandError> {
-        let Some(spec) = &desire.spec else {
-            return Err(CommandError::refused(
-                "not_valid",
-                format!("the entry of {server} cannot be used"),
-                desire.problem.as_ref().map_or_else(
-                    || "Correct it.".to_owned(),
-                    |problem| problem.remedy.clone(),
-                ),
-            ));
-        };
-        if !spec.enabled {
-            return Err(CommandError::refused(
-                "off",
-                format!("{server} is switched off in narthex.json"),
-                "Remove \"enabled\": false from its entry.",
-            ));
-        }
-        if desire.in_quarantine() {
-            return Err(CommandError::refused(
-                "in_quarantine",
-                format!("{server} is in quarantine"),
-                format!("Review and approve it: narthex approve {server}"),
-            ));
-        }
-        if self.desired.paused {
-            return Err(CommandError::refused(
-                "paused",
-                "all servers are paused",
-                "Resume them first.",
-            ));
-        }
-        Ok(())
     }
 }
 

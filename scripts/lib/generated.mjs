@@ -14,8 +14,10 @@ export async function writeGenerated() {
   await buildPrinters();
   for (const { path, print } of generated) {
     const file = join(root, path);
+    const text = printed(print);
+    if (text === null) throw new Stop(`\`${print.join(" ")}\` failed.`);
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, printed(print));
+    writeFileSync(file, text);
     note(`wrote ${path}`);
   }
 }
@@ -23,29 +25,30 @@ export async function writeGenerated() {
 /** Stops if a generated file is not what its program prints. */
 export async function checkGenerated() {
   await buildPrinters();
-  for (const { path, print } of generated) {
-    const file = join(root, path);
-    const inTree = existsSync(file) ? readFileSync(file, "utf8").replaceAll("\r\n", "\n") : null;
-    if (inTree === printed(print)) continue;
-    throw new Stop(
-      inTree === null
-        ? `${path} is not in the tree. Write it: npm run generate`
-        : `${path} is not what \`${print.join(" ")}\` prints (${firstDifference(inTree, printed(print))}).\n` +
-            "Write it anew: npm run generate",
-    );
-  }
+  for (const { path, print } of generated) compare(path, print);
   return generated.map(({ path }) => path).join(", ");
+}
+
+function compare(path, print) {
+  const file = join(root, path);
+  const inTree = existsSync(file) ? readFileSync(file, "utf8").replaceAll("\r\n", "\n") : null;
+  const text = printed(print);
+  if (inTree === null && text === null) throw new Skipped(`no ${path}, and nothing prints it`);
+  if (text === null) throw new Stop(`${path} is in the tree, but \`${print.join(" ")}\` failed.`);
+  if (inTree === null) throw new Stop(`${path} is not in the tree. Write it: npm run generate`);
+  if (inTree === text) return;
+  const where = firstDifference(inTree, text);
+  throw new Stop(`${path} is not what \`${print.join(" ")}\` prints (${where}).\nWrite it anew: npm run generate`);
 }
 
 function buildPrinters() {
   return mustCargo("build", "--quiet", "--locked", "--package", "narthex-core", "--bin", "narthex");
 }
 
+/** Returns what a program prints, or null where it prints nothing or refuses. */
 function printed([program, ...args]) {
   const text = output(debugBinary(program), args);
-  if (text === null) throw new Stop(`\`${program} ${args.join(" ")}\` failed.`);
-  if (text === "") throw new Skipped(`this ${program} prints nothing for \`${args.join(" ")}\``);
-  return `${text}\n`;
+  return text ? `${text}\n` : null;
 }
 
 function firstDifference(one, other) {

@@ -10,6 +10,10 @@ const NAME_CHARS_MAX: usize = 50;
 /// 5,000, and then both are refused rather than mixed up.
 const HASH_CHARS: usize = 8;
 
+/// What stands before the hash: nothing that a plain name has there, so that a plain name is never
+/// taken for a hashed one.
+const HASH_MARK: &str = "_-";
+
 const HASH_ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
 
 /// Returns the name under which clients see a server's tool at the merged address:
@@ -29,8 +33,8 @@ pub fn offered_name(server: &str, tool: &str) -> String {
         return plain;
     }
     let mut name = plain;
-    name.truncate(NAME_CHARS_MAX - HASH_CHARS - 1);
-    name.push('_');
+    name.truncate(NAME_CHARS_MAX - HASH_CHARS - HASH_MARK.len());
+    name.push_str(HASH_MARK);
     name.push_str(&hash(server, tool));
     name
 }
@@ -50,10 +54,9 @@ fn clean(text: &str) -> Cow<'_, str> {
 }
 
 fn looks_hashed(name: &str) -> bool {
-    name.len().checked_sub(HASH_CHARS + 1).is_some_and(|at| {
-        let (_, suffix) = name.as_bytes().split_at(at);
-        suffix[0] == b'_' && suffix[1..].iter().all(|byte| HASH_ALPHABET.contains(byte))
-    })
+    let mark = name.len().checked_sub(HASH_CHARS + HASH_MARK.len());
+    let suffix = mark.and_then(|at| name.as_bytes()[at..].strip_prefix(HASH_MARK.as_bytes()));
+    suffix.is_some_and(|hash| hash.iter().all(|byte| HASH_ALPHABET.contains(byte)))
 }
 
 fn hash(server: &str, tool: &str) -> String {
@@ -83,6 +86,8 @@ mod tests {
             "github__create_issue"
         );
         assert_eq!(offered_name("file-system", "read"), "file-system__read");
+        assert_eq!(offered_name("git", "checkout"), "git__checkout");
+        assert_eq!(offered_name("a", "tool_20261121"), "a__tool_20261121");
     }
 
     #[test]

@@ -1,4 +1,7 @@
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 
@@ -18,6 +21,7 @@ pub struct Reviewed {
     /// The server's instructions, if a person has approved them.
     pub instructions: Option<Arc<Definition>>,
     own_list: OnceLock<Bytes>,
+    by_name: HashMap<String, usize, foldhash::fast::RandomState>,
 }
 
 /// A tool and what a person's review made of it.
@@ -39,19 +43,30 @@ impl Reviewed {
         tools: impl Iterator<Item = (Arc<Definition>, DefinitionState)>,
         instructions: Option<Arc<Definition>>,
     ) -> Self {
-        let tools = tools
+        let tools: Vec<_> = tools
             .map(|(definition, state)| ReviewedTool {
                 offered_as: offered_name(server, &definition.name).into(),
                 definition,
                 state,
             })
             .collect();
+        let by_name = tools
+            .iter()
+            .enumerate()
+            .map(|(place, tool)| (tool.definition.name.clone(), place))
+            .collect();
         Self {
             epoch,
             tools,
             instructions,
             own_list: OnceLock::new(),
+            by_name,
         }
+    }
+
+    /// Returns the tool that the server calls `name`.
+    pub fn tool(&self, name: &str) -> Option<&ReviewedTool> {
+        self.by_name.get(name).map(|place| &self.tools[*place])
     }
 
     /// Returns the tools that clients see.

@@ -45,11 +45,65 @@ pub(super) async fn run(context: &Context, name: &str) -> Result<Exit, Failure> 
     let mut watch = Watch::begin(&remote, name).await?;
     let server = watch.look(&remote).await?;
 
+    if let Some(epoch) = taken_back(&server) {
+        return if both(&remote, &mut watch, &server, epoch).await? {
+            Ok(Exit::Done)
+        } else {
+            Err(Failure::new(Exit::Refused, "it was not approved"))
+        };
+    }
     let given = launch(&remote, &mut watch, &server).await?;
     if given && offers(&remote, &mut watch).await? {
         return Ok(Exit::Done);
     }
     Err(Failure::new(Exit::Refused, "it was not approved"))
+}
+
+/// Returns the epoch to approve where a person's quarantine has suspended both halves of what was
+/// seen before: they are given again together.
+fn taken_back(server: &Server) -> Option<u64> {
+    let suspended = server
+        .launch
+        .as_ref()
+        .is_some_and(|launch| !launch.approved)
+        && server.condition == Condition::InQuarantine
+        && server.action == Some(Action::Review);
+    server.epoch.filter(|_| suspended)
+}
+
+/// Both halves at once. Returns whether they were given.
+async fn both(
+    remote: &Remote,
+    watch: &mut Watch,
+    server: &Server,
+    epoch: u64,
+) -> Result<bool, Failure> {
+    let Some(launch) = &server.launch else {
+        return Ok(false);
+    };
+    show::launch(&mut io::stdout().lock(), &server.name, launch)?;
+    if !terminal::confirm("Let it run?")? {
+        return Ok(false);
+    }
+    let tools = remote.tools(&server.name).await?;
+    show::offers(&mut io::stdout().lock(), server, &tools.tools)?;
+    if !terminal::confirm("Let clients see it?")? {
+        return Ok(false);
+    }
+    let approval = Approval {
+        launch: Some(launch.id.clone()),
+        epoch: Some(epoch),
+        offers: None,
+    };
+    let given = give(remote, watch, &approval, |server| {
+        second(server) == Second::Given
+    })
+    .await?;
+    if given {
+        let name = text::printable(&server.name);
+        say(format!("{name} may run, and clients see what it offers."))?;
+    }
+    Ok(given)
 }
 
 /// The first half: what would run. Returns whether it may.

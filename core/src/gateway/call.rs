@@ -22,6 +22,7 @@ use crate::{
     metrics::Outcome,
     server::ServerName,
     upstream::{CallError, Endpoint, Lease, Notices, Reply, Revocation},
+    view::Snapshot,
 };
 
 /// Progress under way to one client; what it has no room for is dropped.
@@ -168,12 +169,7 @@ impl Gateway {
                     let catalog = now
                         .server(server.as_str())
                         .and_then(|entry| entry.catalog.as_ref());
-                    let tool = catalog.and_then(|catalog| {
-                        catalog
-                            .tools
-                            .iter()
-                            .find(|tool| tool.definition.name == name)
-                    });
+                    let tool = catalog.and_then(|catalog| catalog.tool(name));
                     // Of a server that may not be seen, that comes first.
                     let Some(tool) = tool else {
                         let entry = now.server(server.as_str());
@@ -253,63 +249,40 @@ impl Call {
     /// Returns what the server is reached by, after a wait if it is coming back. `gone` is an
     /// endpoint that turned out to be no more.
     async fn endpoint(&self, gone: Option<&Endpoint>) -> Result<Endpoint, Refusal> {
-        let name = self.server.as_str();
         let view = &self.gateway.view;
-        let mut wait = Duration::ZERO;
-        let mut decide = |now: &crate::view::Snapshot| {
-            let Some(entry) = now.server(name) else {
-                return Some(Err(no_such_tool(Some(name))));
-            };
-            match Availability::of(entry, gone) {
-                Availability::Ready(endpoint) => Some(Ok(endpoint)),
-                Availability::Refused(refusal) => Some(Err(refusal)),
-                Availability::Coming => {
-                    wait = entry
-                        .desire
-                        .spec
-                        .as_deref()
-                        .map_or(Duration::ZERO, wait_for);
-                    None
-                }
-            }
-        };
-        if let Some(decided) = view.read(&mut decide) {
-            let endpoint = decided?;
-            return self.still_offered().map(|()| endpoint);
+        if let Some(decided) = view.read(|now| self.decide(now, gone)) {
+            return decided;
         }
-        let wait = wait;
-        let decided = timeout(
-            wait,
-            view.wait_for(|now| match now.server(name) {
-                None => Some(Err(no_such_tool(Some(name)))),
-                Some(entry) => match Availability::of(entry, gone) {
-                    Availability::Ready(endpoint) => Some(Ok(endpoint)),
-                    Availability::Refused(refusal) => Some(Err(refusal)),
-                    Availability::Coming => None,
-                },
-            }),
-        );
-        let endpoint = decided.await.map_err(|_| not_back(name, wait))??;
-        self.still_offered().map(|()| endpoint)
+        let name = self.server.as_str();
+        let spec = view.read(|now| now.server(name).and_then(|entry| entry.desire.spec.clone()));
+        let wait = spec.as_deref().map_or(Duration::ZERO, wait_for);
+        let decided = timeout(wait, view.wait_for(|now| self.decide(now, gone))).await;
+        decided.unwrap_or_else(|_| Err(not_back(name, wait)))
     }
 
-    /// Refuses the call if the tool has changed while it waited.
-    fn still_offered(&self) -> Result<(), Refusal> {
-        self.gateway.view.read(|now| {
-            let catalog = now
-                .server(self.server.as_str())
-                .and_then(|entry| entry.catalog.as_ref());
-            let offered = catalog.is_some_and(|catalog| {
-                catalog
-                    .offered()
-                    .any(|tool| tool.definition.name == self.tool.name)
-            });
-            if offered {
-                Ok(())
-            } else {
-                Err(held(self.server.as_str()))
+    /// Decides by one snapshot whether the call is sent, refused, or waits (`None`): a server that
+    /// came back with another form of the tool is not called under the old one.
+    fn decide(&self, now: &Snapshot, gone: Option<&Endpoint>) -> Option<Result<Endpoint, Refusal>> {
+        let name = self.server.as_str();
+        let Some(entry) = now.server(name) else {
+            return Some(Err(no_such_tool(Some(name))));
+        };
+        match Availability::of(entry, gone) {
+            Availability::Ready(endpoint) => {
+                let tool = entry
+                    .catalog
+                    .as_ref()
+                    .and_then(|catalog| catalog.tool(&self.tool.name));
+                let offered = tool.is_some_and(|tool| tool.state == DefinitionState::Offered);
+                Some(if offered {
+                    Ok(endpoint)
+                } else {
+                    Err(held(name))
+                })
             }
-        })
+            Availability::Refused(refusal) => Some(Err(refusal)),
+            Availability::Coming => None,
+        }
     }
 
     fn outgoing(&self) -> Outgoing {

@@ -23,11 +23,14 @@ const METHOD_NOT_FOUND: i32 = -32601;
 
 impl Gateway {
     /// Takes one message of a client.
-    pub(super) async fn post(&self, scope: Scope, request: Request) -> Response {
-        let client = match self.client(&request) {
-            Ok(client) => client,
+    pub(super) async fn post(&self, server: Option<&str>, request: Request) -> Response {
+        let (client, scope) = match self.admit(server, &request) {
+            Ok(admitted) => admitted,
             Err(response) => return response,
         };
+        if !is_json(request.headers()) {
+            return not_json();
+        }
         let (parts, body) = request.into_parts();
         let Ok(body) = to_bytes(body, CLIENT_MESSAGE_BYTES_MAX).await else {
             return too_large();
@@ -190,9 +193,9 @@ impl Gateway {
     }
 
     /// Ends a session.
-    pub(super) fn delete(&self, scope: &Scope, request: &Request) -> Response {
-        let client = match self.client(request) {
-            Ok(client) => client,
+    pub(super) fn delete(&self, server: Option<&str>, request: &Request) -> Response {
+        let (client, scope) = match self.admit(server, request) {
+            Ok(admitted) => admitted,
             Err(response) => return response,
         };
         let id = request
@@ -200,7 +203,7 @@ impl Gateway {
             .get("mcp-session-id")
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        let Some(session) = self.sessions.find(id, &client, scope) else {
+        let Some(session) = self.sessions.find(id, &client, &scope) else {
             return respond::no_session(b"null");
         };
         self.sessions.end(&session);
@@ -225,6 +228,28 @@ fn takes_events(headers: &HeaderMap) -> bool {
         memchr::memmem::find(value, b"text/event-stream").is_some()
             || memchr::memmem::find(value, b"*/*").is_some()
     })
+}
+
+/// Whether the body says that it is JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind
+            .as_bytes()
+            .split(|byte| *byte == b';')
+            .next()
+            .unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    })
+}
+
+fn not_json() -> Response {
+    let refusal = Refusal::of_message(
+        INVALID_REQUEST,
+        "not_json",
+        "the Content-Type is not application/json",
+        "Send JSON with Content-Type: application/json.",
+    );
+    respond::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, b"null", &refusal)
 }
 
 fn too_large() -> Response {

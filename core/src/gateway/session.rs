@@ -1,7 +1,8 @@
 use std::{
+    collections::HashMap,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -139,17 +140,22 @@ type SessionMap = imbl::GenericHashMap<
     imbl::shared_ptr::DefaultSharedPtr,
 >;
 
-/// All sessions. Looked up on every request without a lock.
+/// All sessions. Looked up on every request without a lock; the lock is for their beginning and end.
 #[derive(Debug)]
 pub(super) struct Sessions {
     all: ArcSwap<SessionMap>,
+    clients: Mutex<Clients>,
     publisher: Arc<Publisher>,
 }
+
+/// How many sessions each client has.
+type Clients = HashMap<Arc<str>, usize>;
 
 impl Sessions {
     pub(super) fn new(publisher: Arc<Publisher>) -> Self {
         Self {
             all: ArcSwap::default(),
+            clients: Mutex::default(),
             publisher,
         }
     }
@@ -167,55 +173,64 @@ impl Sessions {
             listed: AtomicU64::new(listed),
             streams: AtomicU64::new(0),
         });
-        self.all.rcu(|all| {
-            let mut next = SessionMap::clone(all);
-            if next.len() >= SESSIONS_MAX {
-                make_room(&mut next);
+        self.change(|all, clients| {
+            if all.len() >= SESSIONS_MAX {
+                make_room(all, clients);
             }
-            next.insert(session.id.clone(), Arc::clone(&session));
-            next
+            all.insert(session.id.clone(), Arc::clone(&session));
+            *clients.entry(Arc::clone(&session.client)).or_default() += 1;
         });
-        self.count();
         Some(session)
     }
 
     /// Returns the session `id`, if it is of this client and scope.
     pub(super) fn find(&self, id: &str, client: &str, scope: &Scope) -> Option<Arc<Session>> {
-        let session = self
-            .all
-            .load()
+        let all = self.all.load();
+        let session = all
             .get(id)
-            .filter(|it| &*it.client == client && it.scope == *scope)
-            .cloned()?;
+            .filter(|it| &*it.client == client && it.scope == *scope)?;
         session.touch();
-        Some(session)
+        Some(Arc::clone(session))
     }
 
     /// Ends a session.
     pub(super) fn end(&self, session: &Session) {
-        self.all.rcu(|all| all.without(&session.id));
+        self.change(|all, clients| forget(all, clients, &session.id));
         session.streams.fetch_add(1, Ordering::Relaxed);
-        self.count();
     }
 
-    /// Tells the view how many clients have a session.
-    fn count(&self) {
-        let all = self.all.load();
-        let clients: std::collections::HashSet<&str> =
-            all.values().map(|session| &*session.client).collect();
+    /// Changes the sessions, and tells the view how many clients have one.
+    fn change(&self, change: impl FnOnce(&mut SessionMap, &mut Clients)) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = SessionMap::clone(&self.all.load());
+        change(&mut all, &mut clients);
+        self.all.store(Arc::new(all));
         self.publisher.update(|draft| draft.clients(clients.len()));
     }
 }
 
-fn make_room(all: &mut SessionMap) {
-    let before = all.len();
-    all.retain(|_, session| session.idle() < IDLE_MAX);
-    if all.len() == before
-        && let Some(oldest) = all
-            .values()
-            .max_by_key(|session| session.idle())
-            .map(|session| session.id.clone())
-    {
-        all.remove(&oldest);
+fn forget(all: &mut SessionMap, clients: &mut Clients, id: &SessionId) {
+    let Some(session) = all.remove(id) else {
+        return;
+    };
+    if let Some(count) = clients.get_mut(&session.client) {
+        *count -= 1;
+        if *count == 0 {
+            clients.remove(&session.client);
+        }
+    }
+}
+
+/// Forgets the sessions that nobody has used for long; if there are none, the one used least
+/// recently.
+fn make_room(all: &mut SessionMap, clients: &mut Clients) {
+    let idle = all.values().filter(|session| session.idle() >= IDLE_MAX);
+    let mut idle: Vec<SessionId> = idle.map(|session| session.id.clone()).collect();
+    if idle.is_empty() {
+        let oldest = all.values().max_by_key(|session| session.idle());
+        idle.extend(oldest.map(|session| session.id.clone()));
+    }
+    for id in &idle {
+        forget(all, clients, id);
     }
 }

@@ -19,12 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Gateway,
-    call::Flying,
-    respond,
-    session::{Scope, Session},
-};
+use super::{Gateway, call::Flying, respond, session::Session};
 use crate::{mcp::sse::message_event, view::View};
 
 /// How often a stream without events says that it is alive.
@@ -107,9 +102,9 @@ struct Listening {
 
 impl Gateway {
     /// Opens the stream on which a client hears that its list of tools has changed.
-    pub(super) fn get(&self, scope: &Scope, request: &Request) -> Response {
-        let client = match self.client(request) {
-            Ok(client) => client,
+    pub(super) fn get(&self, server: Option<&str>, request: &Request) -> Response {
+        let (client, scope) = match self.admit(server, request) {
+            Ok(admitted) => admitted,
             Err(response) => return response,
         };
         let id = request
@@ -117,7 +112,7 @@ impl Gateway {
             .get("mcp-session-id")
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        let Some(session) = self.sessions.find(id, &client, scope) else {
+        let Some(session) = self.sessions.find(id, &client, &scope) else {
             return respond::no_session(b"null");
         };
         // The latest stream is the one that hears; one before it ends.

@@ -82,6 +82,8 @@ pub struct Actor {
     /// Connections on their way down.
     closing: JoinSet<()>,
     wake_at: Option<Instant>,
+    /// Why the next attempt is another one.
+    again: Option<&'static str>,
 }
 
 enum Wakeup {
@@ -116,6 +118,7 @@ impl Actor {
             stages: mpsc::unbounded_channel(),
             closing: JoinSet::new(),
             wake_at: None,
+            again: None,
         }
     }
 
@@ -207,10 +210,7 @@ impl Actor {
                 let fresh = self.generation != generation;
                 (self.spec, self.proven, self.generation) = (Some(spec), proven, generation);
                 if fresh && matches!(self.phase, Phase::Connected { .. }) {
-                    self.context
-                        .metrics
-                        .actors()
-                        .restarted(self.reporter.server().as_str(), "wished");
+                    self.again = Some("wished");
                 }
                 self.apply(if fresh {
                     Input::WantFresh
@@ -225,10 +225,8 @@ impl Actor {
 
     fn lost(&mut self, cause: Cause) {
         tracing::info!(server = %self.reporter.server(), cause = cause.kind.as_str(), "connection lost");
-        self.context
-            .metrics
-            .actors()
-            .restarted(self.reporter.server().as_str(), cause.kind.as_str());
+        self.log.core(&cause.message);
+        self.again = Some(cause.kind.as_str());
         self.apply(Input::Lost(cause));
     }
 
@@ -285,6 +283,12 @@ impl Actor {
         let Some(spec) = self.spec.clone() else {
             return;
         };
+        if let Some(reason) = self.again.take() {
+            self.context
+                .metrics
+                .actors()
+                .restarted(self.reporter.server().as_str(), reason);
+        }
         let (connector, log) = (Arc::clone(&self.context.connector), self.log.clone());
         self.opening = Some(Box::pin(async move {
             connector.open(&spec, &log).await.map(Box::new)

@@ -50,6 +50,16 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// Whether a server that runs by `before` must be started anew to run by this one. Deadlines
+    /// are looked up when they are needed.
+    pub fn wants_new_start_after(&self, before: &Self) -> bool {
+        self.transport != before.transport
+            || self.max_concurrent != before.max_concurrent
+            || self.session != before.session
+    }
+}
+
 /// How a server is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transport {

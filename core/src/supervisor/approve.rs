@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use super::{Batch, Change, CommandError, Supervisor};
+use super::{
+    CommandError, Supervisor,
+    decide::{Batch, Change},
+};
 use crate::{
     api::wire::{Approval, Offers},
     desired::Desire,
@@ -52,7 +55,7 @@ impl Supervisor {
         let next = Desire {
             approved: desire.approved || approval.launch.is_some(),
             suspended: false,
-            reviewed: ledger.reviewed,
+            reviewed: self.trust_config || ledger.reviewed || ledger.first_seen,
             ..Desire::clone(&desire)
         };
         self.remember(server, &desire, batch);

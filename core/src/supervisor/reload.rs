@@ -130,7 +130,8 @@ impl Supervisor {
             let off = ledger.is_some_and(|ledger| ledger.disconnected);
             Desire {
                 suspended: ledger.is_some_and(|ledger| ledger.suspended),
-                reviewed: ledger.is_some_and(|ledger| ledger.reviewed),
+                reviewed: self.trust_config
+                    || ledger.is_some_and(|ledger| ledger.reviewed || ledger.first_seen),
                 wish: if off {
                     Wish::Disconnected
                 } else {
@@ -157,12 +158,16 @@ impl Supervisor {
         }
         let launch = self.launch_key.id_of(&spec);
         let ledger = self.ledgers.get(server);
+        let wants_new_start = base
+            .spec
+            .as_deref()
+            .is_some_and(|before| spec.wants_new_start_after(before));
         Desire {
             approved: self.trust_config
                 || ledger.is_some_and(|ledger| ledger.approved.contains(&launch)),
             proven: ledger.is_some_and(|ledger| ledger.proven.contains(&launch)),
             launch: Some(launch),
-            generation: base.generation + u64::from(base.spec.is_some()),
+            generation: base.generation + u64::from(wants_new_start),
             spec: Some(Arc::new(spec)),
             problem: None,
             ..base

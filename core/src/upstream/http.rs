@@ -240,7 +240,7 @@ impl HttpConnection {
             return Ok(());
         }
         Err(match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => CallError::SignInNeeded,
+            StatusCode::UNAUTHORIZED => CallError::SignInNeeded,
             StatusCode::NOT_FOUND if self.session.load().is_some() => CallError::SessionExpired,
             status if status.is_redirection() => CallError::Redirected,
             status => CallError::HttpStatus(status.as_u16()),

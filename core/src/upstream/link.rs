@@ -116,6 +116,10 @@ pub struct Link {
 /// How long the end of a process may follow the end of its output, for the error to name it.
 const EXIT_FOLLOWS_EOF: std::time::Duration = std::time::Duration::from_millis(200);
 
+/// How long the last lines of standard error may take behind the end of a process. A background
+/// child may hold the pipe for longer; the restart does not wait for it.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// Opens connections: to processes and addresses in earnest, to scripted servers in tests.
 pub trait Connector: Send + Sync {
     /// Starts the process or prepares the address. Nothing has been said to the server yet.
@@ -256,7 +260,10 @@ impl Link {
             },
         };
         self.connection.pending().close(CallError::ServerEnded);
-        self.log.core(&cause.message);
+        if let Connection::Stdio(connection) = &self.connection {
+            // What it said last is on its way through another pipe.
+            let _ = tokio::time::timeout(LAST_WORDS, connection.last_words()).await;
+        }
         Cause {
             last_lines: self.log.last_stderr(),
             ..cause

@@ -9,6 +9,7 @@ use tokio::{
     sync::mpsc,
     task::JoinHandle,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{CallError, Notices, Pending, Reply, Signals};
 use crate::{
@@ -29,6 +30,8 @@ pub struct StdioConnection {
     out: Mutex<Option<mpsc::Sender<Vec<u8>>>>,
     sender: mpsc::WeakSender<Vec<u8>>,
     tasks: Vec<JoinHandle<()>>,
+    /// Cancelled when standard error has ended.
+    silent: CancellationToken,
 }
 
 impl StdioConnection {
@@ -50,10 +53,15 @@ impl StdioConnection {
             out: out.downgrade(),
             log: log.clone(),
         };
+        let silent = CancellationToken::new();
+        let ended = silent.clone().drop_guard();
         let tasks = vec![
             tokio::spawn(write(stdin, messages)),
             tokio::spawn(reader.run(stdout)),
-            tokio::spawn(keep(stderr, log)),
+            tokio::spawn(async move {
+                let _ended = ended;
+                keep(stderr, log).await;
+            }),
         ];
         Self {
             pending,
@@ -61,6 +69,7 @@ impl StdioConnection {
             sender: out.downgrade(),
             out: Mutex::new(Some(out)),
             tasks,
+            silent,
         }
     }
 
@@ -99,6 +108,11 @@ impl StdioConnection {
         let reply = ticket.reply().await;
         cancel.disarm();
         reply
+    }
+
+    /// Waits until all that the child wrote to its standard error is kept.
+    pub async fn last_words(&self) {
+        self.silent.cancelled().await;
     }
 
     /// Closes the child's standard input: it is asked to end.

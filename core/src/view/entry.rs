@@ -187,7 +187,7 @@ impl Entry {
         }
         self.last_cause.as_ref().map(|cause| wire::ServerError {
             kind: cause.kind.as_str().to_owned(),
-            message: cause.message.clone(),
+            message: with_last_words(cause),
             remedy: cause.remedy.clone(),
             at: None,
             last_lines: cause.last_lines.clone(),
@@ -262,6 +262,19 @@ impl Entry {
         }
         Some(launch)
     }
+}
+
+/// The longest part of a server's last words that stands in a message, in characters.
+const LAST_WORDS_CHARS_MAX: usize = 300;
+
+/// Returns what happened, with the server's last words: for detail pages, which show them as its
+/// own. Sentences and refusals go without them.
+fn with_last_words(cause: &Cause) -> String {
+    let Some(last) = cause.last_lines.last() else {
+        return cause.message.clone();
+    };
+    let words: String = last.chars().take(LAST_WORDS_CHARS_MAX).collect();
+    format!("{}; the last it said: {words}", cause.message)
 }
 
 /// Returns the address with the values of its query masked: tokens travel there.
