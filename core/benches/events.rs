@@ -102,11 +102,13 @@ mod events {
                     .expect("the server runs");
                 let killed = Instant::now();
                 census::kill(victim.pid);
-                let answer = session
+                // A call that was in the pipe when its reader died gets an error; the next is good.
+                while !session
                     .call(&format!("{server}__echo"), json!({"text": "x"}))
-                    .await;
+                    .await
+                    .is_ok()
+                {}
                 called.push(killed.elapsed());
-                assert!(answer.is_ok(), "{}", answer.message);
             }
             row(
                 &mut table,
@@ -115,7 +117,7 @@ mod events {
             );
             row(
                 &mut table,
-                &format!("kill -9 of {server} to the session's next answer"),
+                &format!("kill -9 of {server} to the session's next good answer"),
                 called,
             );
         }

@@ -1,6 +1,10 @@
 //! `GET /servers` with 100 servers against a minimal server that sends the same bytes, alone and
 //! beside eight writers. The writers are paced (`NARTHEX_BENCH_WRITES_PER_S`, 20 each), and then
-//! give wishes as fast as they are acknowledged.
+//! give wishes as fast as they are acknowledged. They write from a thread of their own and are at it
+//! before the reader begins; the minimal server is read beside the same writers, so that what they
+//! take of the machine can be told from what they take of Narthex.
+//!
+//! `NARTHEX_BENCH_ROUNDS` (5) and `NARTHEX_BENCH_MS` (2000) set how much is measured.
 
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
@@ -22,7 +26,14 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod rest {
-    use std::time::Duration;
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, AtomicU32, Ordering},
+        },
+        thread,
+        time::{Duration, Instant},
+    };
 
     use narthex_testkit::{
         core::Core,
@@ -34,7 +45,6 @@ mod rest {
 
     const SERVERS: usize = 100;
     const WRITERS: usize = 8;
-    const READS: usize = 2_000;
 
     pub(crate) async fn run() {
         let names: Vec<String> = (0..SERVERS)
@@ -63,24 +73,27 @@ mod rest {
         let rounds = setting("NARTHEX_BENCH_ROUNDS", 5);
         let paced = Duration::from_millis(1000 / setting("NARTHEX_BENCH_WRITES_PER_S", 20).max(1));
         let mut figures: [Vec<f64>; 6] = [const { Vec::new() }; 6];
+        let mut writes = [0.0, 0.0];
         for _ in 0..rounds {
-            let measured = [
-                read(&theirs).await,
-                read(&ours).await,
-                beside_writers(&core, &names, paced, &theirs).await,
-                beside_writers(&core, &names, paced, &ours).await,
-                beside_writers(&core, &names, Duration::ZERO, &theirs).await,
-                beside_writers(&core, &names, Duration::ZERO, &ours).await,
-            ];
+            let alone = [read(&theirs).await, read(&ours).await];
+            let slow = Writers::start(&core, paced);
+            let beside_slow = [read(&theirs).await, read(&ours).await];
+            writes[0] = slow.stop();
+            let fast = Writers::start(&core, Duration::ZERO);
+            let beside_fast = [read(&theirs).await, read(&ours).await];
+            writes[1] = fast.stop();
+            let measured = [alone, beside_slow, beside_fast].concat();
             for (figures, figure) in figures.iter_mut().zip(measured) {
                 figures.push(figure);
             }
         }
 
         println!(
-            "GET /servers, {SERVERS} servers, {} bytes; medians of p50 over {rounds} rounds of {READS} \
-             reads, interleaved.\n",
-            list.len()
+            "GET /servers, {SERVERS} servers, {} bytes; medians of p50 over {rounds} rounds, interleaved. \
+             The paced writers gave {:.0} wishes a second, those without pause {:.0}.\n",
+            list.len(),
+            writes[0],
+            writes[1],
         );
         let mut table = Table::new(&[
             "",
@@ -115,34 +128,84 @@ mod rest {
     }
 
     async fn read(target: &Target) -> f64 {
-        let measured = load::get(target, READS, Duration::ZERO).await;
+        let duration = Duration::from_millis(setting("NARTHEX_BENCH_MS", 2000));
+        let measured = load::get(target, duration).await;
         micros(measured.expect("every read is answered").quantile(0.5))
     }
 
-    /// Reads while the writers write, and for as long as that takes only.
-    async fn beside_writers(
-        core: &Core,
-        names: &[String],
-        pause: Duration,
-        target: &Target,
-    ) -> f64 {
-        let writers = (0..WRITERS).map(|writer| write(core, names, writer, pause));
-        tokio::select! {
-            figure = read(target) => figure,
-            _ = futures_util::future::join_all(writers) => unreachable!("writers write on"),
+    /// Eight writers in a thread of their own.
+    struct Writers {
+        thread: thread::JoinHandle<()>,
+        over: Arc<AtomicBool>,
+        given: Arc<AtomicU32>,
+        started: Instant,
+    }
+
+    impl Writers {
+        /// Starts them; returns when they are at it.
+        fn start(core: &Core, pause: Duration) -> Self {
+            let over = Arc::new(AtomicBool::new(false));
+            let given = Arc::new(AtomicU32::new(0));
+            let address = core.url("/api/v1/servers");
+            let token = core.home.token("control");
+            let (is_over, counted) = (Arc::clone(&over), Arc::clone(&given));
+            let thread = thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime can be made");
+                let writers = (0..WRITERS)
+                    .map(|writer| write(&address, &token, writer, pause, &is_over, &counted));
+                runtime.block_on(futures_util::future::join_all(writers));
+            });
+            while given.load(Ordering::Relaxed) < 2 * u32::try_from(WRITERS).expect("eight") {
+                thread::yield_now();
+            }
+            given.store(0, Ordering::Relaxed);
+            Self {
+                thread,
+                over,
+                given,
+                started: Instant::now(),
+            }
+        }
+
+        /// Stops them; returns how many wishes a second they gave.
+        fn stop(self) -> f64 {
+            let given = f64::from(self.given.load(Ordering::Relaxed));
+            let per_second = given / self.started.elapsed().as_secs_f64();
+            self.over.store(true, Ordering::Relaxed);
+            self.thread.join().expect("every wish is accepted");
+            per_second
         }
     }
 
-    /// Turns servers of its own off and on again; they are never the same as another writer's.
-    async fn write(core: &Core, names: &[String], writer: usize, pause: Duration) {
+    /// Turns servers off and on again that no other writer touches, and leaves them on.
+    async fn write(
+        address: &str,
+        token: &str,
+        writer: usize,
+        pause: Duration,
+        over: &AtomicBool,
+        given: &AtomicU32,
+    ) {
+        let client = reqwest::Client::new();
         for round in 0_usize.. {
-            let name = &names[(round / 2 * WRITERS + writer) % SERVERS];
-            let wish = if round % 2 == 0 {
-                "disconnect"
-            } else {
-                "connect"
-            };
-            core.wish(name, wish).await;
+            let turns_off = round % 2 == 0;
+            if turns_off && over.load(Ordering::Relaxed) {
+                return;
+            }
+            let server = writer + WRITERS * (round / 2 % (SERVERS / WRITERS));
+            let wish = if turns_off { "disconnect" } else { "connect" };
+            let answer = client
+                .post(format!("{address}/server-{server}/{wish}"))
+                .bearer_auth(token)
+                .json(&serde_json::json!({}))
+                .send()
+                .await
+                .expect("the core answers");
+            assert_eq!(answer.status(), 200, "{wish} {server}");
+            given.fetch_add(1, Ordering::Relaxed);
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }

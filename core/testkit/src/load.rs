@@ -106,21 +106,18 @@ pub async fn over_pipe(pipe: &Pipe, tool: &str, load: Load) -> io::Result<Measur
     measure(clients, load, tool).await
 }
 
-/// Gets a path again and again over one connection, with `pause` between.
+/// Gets a path again and again over one connection, for `duration`.
 ///
 /// # Errors
-/// When the connection breaks or the status is not 200.
-pub async fn get(target: &Target, count: usize, pause: Duration) -> io::Result<Measured> {
+/// When the connection breaks or an answer is no success.
+pub async fn get(target: &Target, duration: Duration) -> io::Result<Measured> {
     let mut client = HttpClient::connect(target).await?;
-    let mut latencies = Vec::with_capacity(count);
+    let mut latencies = Vec::new();
     let started = Instant::now();
-    for _ in 0..count {
+    while started.elapsed() < duration {
         let asked = Instant::now();
         client.send(hyper::Method::GET, Bytes::new()).await?;
         latencies.push(asked.elapsed());
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
     }
     Ok(Measured::new(latencies, started.elapsed()))
 }
