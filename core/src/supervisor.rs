@@ -33,7 +33,7 @@ use crate::{
     view::Publisher,
 };
 
-use decide::{Batch, Change, Decision};
+use decide::{Batch, Change, Decision, ServerChange};
 
 pub use budget::RestartBudget;
 pub use command::{Command, CommandError, Handle, Order};
@@ -52,6 +52,9 @@ const STOP_DEADLINE: Duration = Duration::from_millis(4800);
 
 /// How long a change of the file is left to settle: an editor writes, renames and touches.
 const SETTLE: Duration = Duration::from_millis(50);
+
+/// How long a file that never settles is waited for: a change applies within a second.
+const SETTLE_MAX: Duration = Duration::from_millis(500);
 
 /// What a supervisor is made of.
 pub struct Parts {
@@ -116,7 +119,7 @@ pub struct Supervisor {
     catalogs: mpsc::Receiver<SeenCatalog>,
     changed: Arc<tokio::sync::Notify>,
     issued: u64,
-    read_at: Option<Instant>,
+    settling: Option<Settling>,
 }
 
 impl Supervisor {
@@ -161,7 +164,7 @@ impl Supervisor {
             catalogs,
             changed,
             issued: 0,
-            read_at: None,
+            settling: None,
         };
         if supervisor.desired.paused {
             supervisor
@@ -181,12 +184,16 @@ impl Supervisor {
                 () = stop.cancelled() => break,
                 Some((server, ended)) = self.tasks.join_next() => self.actor_ended(&server, ended),
                 Some(seen) = self.catalogs.recv() => self.see(seen).await,
-                Some(command) = self.commands.recv() => self.handle(command).await,
-                () = changed.notified() => self.read_at = Some(Instant::now() + SETTLE),
-                () = settled(self.read_at) => {
-                    self.read_at = None;
+                // Before the commands, which may never end.
+                () = settled(self.settling) => {
+                    self.settling = None;
                     self.reload();
                 }
+                () = changed.notified() => {
+                    let settling = self.settling.unwrap_or_else(Settling::begin);
+                    self.settling = Some(settling.go_on());
+                }
+                Some(command) = self.commands.recv() => self.handle(command).await,
             }
         }
         self.stop_all().await;
@@ -194,44 +201,29 @@ impl Supervisor {
 
     /// Handles a command and all that wait behind it.
     async fn handle(&mut self, first: Command) {
-        self.metrics.supervisor().inbox(self.commands.len());
-        let mut next = Some(first);
-        while let Some(command) = next.take() {
-            let Command { order, answer } = command;
-            if let Order::Reload(done) = order {
-                self.reload();
-                // Whoever no longer waits still finds it done.
-                let _ = done.send(self.publisher.view().read(|now| now.revision));
-            } else {
-                next = self.handle_batch(Command { order, answer }).await;
-            }
-        }
-    }
-
-    /// Decides a command and those that wait behind it, up to one that is no wish; keeps all of
-    /// them in one transaction, and carries them out. Returns the one that is no wish.
-    async fn handle_batch(&mut self, first: Command) -> Option<Command> {
         let started = Instant::now();
+        self.metrics.supervisor().inbox(self.commands.len());
         let mut batch = Batch::default();
-        self.decide(first, &mut batch);
-        let mut left = None;
-        while batch.decisions.len() < BATCH
-            && let Ok(command) = self.commands.try_recv()
-        {
-            if let Order::Reload(_) = command.order {
-                left = Some(command);
-                break;
-            }
+        let mut next = Some(first);
+        while let Some(command) = next {
             self.decide(command, &mut batch);
+            next = if batch.decisions.len() < BATCH && batch.reload.is_none() {
+                self.commands.try_recv().ok()
+            } else {
+                None
+            };
         }
         let Batch {
             writes,
             undo,
             decisions,
+            reload,
         } = batch;
-        let label = decisions
-            .first()
-            .map_or("command", |decision| decision.label);
+        let label = match (decisions.first(), &reload) {
+            (Some(decision), _) => decision.label,
+            (None, Some(_)) => "reload",
+            (None, None) => "command",
+        };
         match self.store.write(writes).await {
             Ok(()) => {
                 for decision in decisions {
@@ -253,31 +245,34 @@ impl Supervisor {
                 }
             }
         }
+        if let Some(done) = reload {
+            self.reload();
+            let revision = self.publisher.view().read(|now| now.revision);
+            // Whoever no longer waits still finds it done.
+            let _ = done.send(revision);
+        }
         self.metrics.supervisor().handled(label, started.elapsed());
-        left
     }
 
     /// Publishes a decision that is durable, gives the actor its aim, and answers.
     fn carry_out(&mut self, decision: Decision) {
         let Decision {
-            server,
+            label,
             change,
             command,
             answer,
-            ..
         } = decision;
-        let revision = match (&server, change) {
-            (_, Change::Paused(paused)) => {
+        let revision = match change {
+            Change::Server(change) => self.carry_out_for(change, &command),
+            Change::Paused(paused) => {
                 let revision = self
                     .publisher
                     .update(|draft| draft.paused(paused, Some(&command)));
-                self.aim_all();
+                self.reconcile();
                 revision
             }
-            (Some(server), change) => self.carry_out_for(server, change, &command),
-            (None, Change::Wish | Change::Quarantine | Change::Approval) => 0,
         };
-        tracing::info!(%command, revision, server = server.as_ref().map(ServerName::as_str), "command carried out");
+        tracing::info!(%command, label, revision, "command carried out");
         // Whoever no longer waits still finds it done.
         let _ = answer.send(Ok(crate::api::wire::Accepted {
             command: command.to_string(),
@@ -285,29 +280,28 @@ impl Supervisor {
         }));
     }
 
-    fn carry_out_for(&mut self, server: &ServerName, change: Change, command: &Arc<str>) -> u64 {
-        let Some(desire) = self.desired.servers.get(server).cloned() else {
-            return 0;
-        };
-        let reviewed = self
-            .ledgers
-            .get(server)
-            .and_then(|ledger| ledger.review(server));
+    fn carry_out_for(&mut self, change: ServerChange, command: &Arc<str>) -> u64 {
+        let ServerChange {
+            server,
+            desire,
+            reviewed,
+            revokes,
+        } = change;
         let endpoint = self.publisher.view().read(|now| {
-            now.server(server.as_str())
-                .and_then(|e| e.endpoint().cloned())
+            let entry = now.server(server.as_str()).filter(|_| revokes);
+            entry.and_then(|entry| entry.endpoint().cloned())
         });
         let revision = self.publisher.update(|draft| {
-            if let (Change::Approval, Some(reviewed)) = (change, reviewed) {
-                draft.catalog(server, reviewed);
+            if let Some(reviewed) = reviewed {
+                draft.catalog(&server, reviewed);
             }
-            draft.desire(server, desire, Some(command))
+            draft.desire(&server, desire, Some(command))
         });
-        if let (Change::Quarantine, Some(endpoint)) = (change, endpoint) {
+        if let Some(endpoint) = endpoint {
             // From here on the view refuses new calls; those in flight end before the answer.
             endpoint.revoke(Revocation::Quarantined);
         }
-        self.aim(server);
+        self.aim(&server);
         revision
     }
 
@@ -384,6 +378,8 @@ impl Supervisor {
                 .epoch(server.as_str(), started.elapsed());
         }
         self.metrics.supervisor().handled("seen", started.elapsed());
+        // From here on its launch has connected before.
+        self.aim(&server);
         // An actor that was told otherwise meanwhile no longer waits.
         let _ = reviewed.send(());
     }
@@ -415,15 +411,15 @@ impl Supervisor {
         }
     }
 
-    fn aim_all(&mut self) {
-        self.reconcile();
-    }
-
+    /// An actor on its way out is left to end: it speaks for a server that was removed, and one
+    /// that comes back has an actor of its own.
     fn send_aim(&self, server: &ServerName, aim: Aim) {
         if let Some(wanted) = self.running.get(server) {
             wanted.send_if_modified(|now| {
-                let modified = *now != aim;
-                *now = aim;
+                let modified = *now != aim && *now != Aim::Stop;
+                if modified {
+                    *now = aim;
+                }
                 modified
             });
         }
@@ -508,9 +504,34 @@ impl Supervisor {
     }
 }
 
-async fn settled(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
+/// When a file that has changed is to be read.
+#[derive(Debug, Clone, Copy)]
+struct Settling {
+    read_at: Instant,
+    read_at_latest: Instant,
+}
+
+impl Settling {
+    fn begin() -> Self {
+        let read_at_latest = Instant::now() + SETTLE_MAX;
+        Self {
+            read_at: read_at_latest,
+            read_at_latest,
+        }
+    }
+
+    /// Takes note of another change.
+    fn go_on(self) -> Self {
+        Self {
+            read_at: self.read_at_latest.min(Instant::now() + SETTLE),
+            ..self
+        }
+    }
+}
+
+async fn settled(settling: Option<Settling>) {
+    match settling {
+        Some(Settling { read_at, .. }) => tokio::time::sleep_until(read_at).await,
         None => std::future::pending().await,
     }
 }

@@ -1,8 +1,6 @@
-use std::sync::Arc;
-
 use super::{
     CommandError, Supervisor,
-    decide::{Batch, Change},
+    decide::{Batch, Change, ServerChange},
 };
 use crate::{
     api::wire::{Approval, Offers},
@@ -15,13 +13,13 @@ impl Supervisor {
     /// Decides an approval: all of it, or nothing.
     pub(super) fn decide_approval(
         &mut self,
-        server: &ServerName,
+        server: ServerName,
         approval: &Approval,
         batch: &mut Batch,
     ) -> Result<Change, CommandError> {
-        let desire = self.desire(server)?;
-        let launch = self.check_halves(server, &desire, approval)?;
-        let mut ledger = self.ledgers.get(server).cloned().unwrap_or_default();
+        let desire = self.desire(&server)?;
+        let launch = self.check_halves(&server, &desire, approval)?;
+        let mut ledger = self.ledgers.get(&server).cloned().unwrap_or_default();
         let mut writes = Vec::new();
         if let Some(launch) = launch {
             ledger.approved.insert(launch.clone());
@@ -32,13 +30,13 @@ impl Supervisor {
         }
         if let Some(epoch) = approval.epoch {
             let pinned = ledger
-                .approve_offers(server, epoch)
-                .map_err(|error| self.moved_on(server, &error))?;
+                .approve_offers(&server, epoch)
+                .map_err(|error| self.moved_on(&server, &error))?;
             writes.extend(pinned);
         }
         if approval.offers == Some(Offers::FirstSeen) {
             if ledger.known.is_some() {
-                return Err(self.moved_on(server, &ReviewRefused::AlreadySeen));
+                return Err(self.moved_on(&server, &ReviewRefused::AlreadySeen));
             }
             ledger.first_seen = true;
             writes.push(Write::FirstSeen {
@@ -58,11 +56,14 @@ impl Supervisor {
             reviewed: self.trust_config || ledger.reviewed || ledger.first_seen,
             ..Desire::clone(&desire)
         };
-        self.remember(server, &desire, batch);
+        self.remember(&server, &desire, batch);
         batch.writes.extend(writes);
+        let reviewed = ledger.review(&server);
         self.ledgers.insert(server.clone(), ledger);
-        self.desired.servers.insert(server.clone(), Arc::new(next));
-        Ok(Change::Approval)
+        Ok(Change::Server(ServerChange {
+            reviewed,
+            ..self.decided(server, next)
+        }))
     }
 
     /// Checks that the halves given are those that may be given as things stand; returns the launch

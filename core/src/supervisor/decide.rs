@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::{Command, CommandError, Order, Supervisor};
 use crate::{
     api::wire::{Accepted, Wish},
+    catalog::Reviewed,
     desired::Desire,
     server::{Phase, ServerName},
     trust::{Ledger, Write},
@@ -17,24 +18,34 @@ pub(super) struct Batch {
     pub(super) writes: Vec<Write>,
     pub(super) undo: Vec<Undo>,
     pub(super) decisions: Vec<Decision>,
+    /// The file is read when the rest is carried out: it must not show what is not kept yet, nor
+    /// take away what a decision is about.
+    pub(super) reload: Option<oneshot::Sender<u64>>,
 }
 
 /// A command that is decided.
 pub(super) struct Decision {
     pub(super) label: &'static str,
-    pub(super) server: Option<ServerName>,
     pub(super) change: Change,
     pub(super) command: Arc<str>,
     pub(super) answer: oneshot::Sender<Result<Accepted, CommandError>>,
 }
 
 /// What of the view a decision changes.
-#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    Wish,
-    Quarantine,
-    Approval,
+    Server(ServerChange),
     Paused(bool),
+}
+
+/// A server as one command leaves it. Another command of the same batch has its own, so that the
+/// event of each shows what it wished.
+pub(super) struct ServerChange {
+    pub(super) server: ServerName,
+    pub(super) desire: Arc<Desire>,
+    /// What clients may see of it, where that changes.
+    pub(super) reviewed: Option<Arc<Reviewed>>,
+    /// Whether calls in flight end.
+    pub(super) revokes: bool,
 }
 
 /// What was there before a decision.
@@ -64,38 +75,27 @@ impl Supervisor {
     pub(super) fn decide(&mut self, command: Command, batch: &mut Batch) {
         let Command { order, answer } = command;
         let label = order.label();
-        let (server, outcome) = match order {
-            Order::Wish { server, wish } => {
-                let outcome = self.decide_wish(&server, wish, batch);
-                (Some(server), outcome)
-            }
-            Order::Restart(server) => {
-                let outcome = self.decide_restart(&server, batch);
-                (Some(server), outcome)
-            }
-            Order::Quarantine(server) => {
-                let outcome = self.decide_quarantine(&server, batch);
-                (Some(server), outcome)
-            }
-            Order::Approve { server, approval } => {
-                let outcome = self.decide_approval(&server, &approval, batch);
-                (Some(server), outcome)
-            }
+        let outcome = match order {
+            Order::Wish { server, wish } => self.decide_wish(server, wish, batch),
+            Order::Restart(server) => self.decide_restart(server, batch),
+            Order::Quarantine(server) => self.decide_quarantine(server, batch),
+            Order::Approve { server, approval } => self.decide_approval(server, &approval, batch),
             Order::Pause(paused) => {
                 batch.undo.push(Undo::Paused(self.desired.paused));
                 batch.writes.push(Write::Paused(paused));
                 self.desired.paused = paused;
-                (None, Ok(Change::Paused(paused)))
+                Ok(Change::Paused(paused))
             }
-            // `handle` keeps it apart from wishes.
-            Order::Reload(_) => return,
+            Order::Reload(done) => {
+                batch.reload = Some(done);
+                return;
+            }
         };
         match outcome {
             Ok(change) => {
                 let command = self.command_id();
                 batch.decisions.push(Decision {
                     label,
-                    server,
                     change,
                     command,
                     answer,
@@ -110,22 +110,22 @@ impl Supervisor {
 
     fn decide_wish(
         &mut self,
-        server: &ServerName,
+        server: ServerName,
         wish: Wish,
         batch: &mut Batch,
     ) -> Result<Change, CommandError> {
-        let desire = self.desire(server)?;
+        let desire = self.desire(&server)?;
         if wish == Wish::Connected {
-            self.refuse_unless_it_may_run(server, &desire)?;
+            self.refuse_unless_it_may_run(&server, &desire)?;
         }
         let again = wish == Wish::Connected
-            && (self.is_in_error(server) || !self.running.contains_key(server));
+            && (self.is_in_error(&server) || !self.running.contains_key(&server));
         let next = Desire {
             wish,
             generation: desire.generation + u64::from(again),
             ..Desire::clone(&desire)
         };
-        self.remember(server, &desire, batch);
+        self.remember(&server, &desire, batch);
         self.ledgers.entry(server.clone()).or_default().disconnected = wish == Wish::Disconnected;
         if wish != desire.wish {
             batch.writes.push(Write::Disconnected {
@@ -133,17 +133,16 @@ impl Supervisor {
                 disconnected: wish == Wish::Disconnected,
             });
         }
-        self.desired.servers.insert(server.clone(), Arc::new(next));
-        Ok(Change::Wish)
+        Ok(Change::Server(self.decided(server, next)))
     }
 
     fn decide_restart(
         &mut self,
-        server: &ServerName,
+        server: ServerName,
         batch: &mut Batch,
     ) -> Result<Change, CommandError> {
-        let desire = self.desire(server)?;
-        self.refuse_unless_it_may_run(server, &desire)?;
+        let desire = self.desire(&server)?;
+        self.refuse_unless_it_may_run(&server, &desire)?;
         if desire.wish == Wish::Disconnected {
             return Err(CommandError::refused(
                 "disconnected",
@@ -155,18 +154,17 @@ impl Supervisor {
             generation: desire.generation + 1,
             ..Desire::clone(&desire)
         };
-        self.remember(server, &desire, batch);
-        self.desired.servers.insert(server.clone(), Arc::new(next));
-        Ok(Change::Wish)
+        self.remember(&server, &desire, batch);
+        Ok(Change::Server(self.decided(server, next)))
     }
 
     fn decide_quarantine(
         &mut self,
-        server: &ServerName,
+        server: ServerName,
         batch: &mut Batch,
     ) -> Result<Change, CommandError> {
-        let desire = self.desire(server)?;
-        self.remember(server, &desire, batch);
+        let desire = self.desire(&server)?;
+        self.remember(&server, &desire, batch);
         self.ledgers.entry(server.clone()).or_default().suspended = true;
         if !desire.suspended {
             batch.writes.push(Write::Suspended {
@@ -174,14 +172,31 @@ impl Supervisor {
                 suspended: true,
             });
         }
-        self.desired.servers.insert(
-            server.clone(),
-            Arc::new(Desire {
-                suspended: true,
-                ..Desire::clone(&desire)
-            }),
-        );
-        Ok(Change::Quarantine)
+        let next = Desire {
+            suspended: true,
+            // Calls over its connection are refused for good, so it comes back with another one,
+            // however soon.
+            generation: desire.generation + 1,
+            ..Desire::clone(&desire)
+        };
+        Ok(Change::Server(ServerChange {
+            revokes: true,
+            ..self.decided(server, next)
+        }))
+    }
+
+    /// Takes note of what is wanted of a server, for the decisions that follow.
+    pub(super) fn decided(&mut self, server: ServerName, next: Desire) -> ServerChange {
+        let desire = Arc::new(next);
+        self.desired
+            .servers
+            .insert(server.clone(), Arc::clone(&desire));
+        ServerChange {
+            server,
+            desire,
+            reviewed: None,
+            revokes: false,
+        }
     }
 
     pub(super) fn desire(&self, server: &ServerName) -> Result<Arc<Desire>, CommandError> {

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::JoinHandle};
 
 use super::{CallError, HttpConnection, Notices, Pending, Reply, StdioConnection};
 use crate::{
@@ -110,6 +110,7 @@ pub struct Link {
     /// The connection.
     pub connection: Connection,
     process: Option<Process>,
+    task: Option<JoinHandle<()>>,
     log: Log,
 }
 
@@ -238,7 +239,16 @@ impl Link {
         Self {
             connection,
             process: None,
+            task: None,
             log: log.clone(),
+        }
+    }
+
+    /// Makes a link to a server that is a task of ours: it is down when the task has ended.
+    pub fn to_task(connection: Connection, server: JoinHandle<()>, log: &Log) -> Self {
+        Self {
+            task: Some(server),
+            ..Self::new(connection, log)
         }
     }
 
@@ -281,6 +291,10 @@ impl Link {
         }
         if let Some(process) = self.process {
             process.end(Patience::ORDERLY).await;
+        }
+        if let Some(task) = self.task {
+            // A panic of a scripted server is for its test to find.
+            let _ = task.await;
         }
     }
 }
