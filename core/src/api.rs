@@ -2,6 +2,7 @@
 
 mod clients;
 mod events;
+mod front;
 mod guard;
 mod openapi;
 mod problem;
@@ -10,6 +11,7 @@ mod router;
 mod servers;
 pub mod wire;
 
+pub use front::Front;
 pub use guard::Guard;
 pub use openapi::document;
 pub use problem::problem;

@@ -10,12 +10,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use axum::{Router, middleware::from_fn_with_state, serve::ListenerExt as _};
+use axum::{ServiceExt, extract::Request, serve::ListenerExt as _};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{Api, Facts, Guard},
+    api::{Api, Facts, Front, Guard},
     config::{self, ConfigFile},
     gateway::{
         Gateway,
@@ -163,12 +163,11 @@ impl Core {
             }),
             stop: stop.clone(),
         };
-        let routes = api
-            .routes()
-            .merge(Gateway::new(publisher, credentials, stop.clone()).routes());
+        let gateway = Gateway::new(publisher, credentials, stop.clone());
+        let front = Front::new(Guard::new(address), gateway, api.routes());
         let watcher = watch(&home, handle.file_signal());
         let supervisor = tokio::spawn(supervisor.run(stop.clone()));
-        let server = tokio::spawn(serve(listener, routes, Guard::new(address), stop.clone()));
+        let server = tokio::spawn(serve(listener, front, stop.clone()));
         lock.announce(address.to_string())?;
         tracing::info!(%address, home = %home.folder().display(), "core started");
         Ok(Self {
@@ -248,18 +247,16 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 async fn serve(
     listener: TcpListener,
-    routes: Router,
-    guard: Guard,
+    front: Front,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let routes = routes.layer(from_fn_with_state(guard, Guard::check));
     let listener = listener.tap_io(|stream| {
         // Without it, each streamed answer waits 40 ms for an acknowledgement.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY not set");
         }
     });
-    axum::serve(listener, routes)
+    axum::serve(listener, ServiceExt::<Request>::into_make_service(front))
         .with_graceful_shutdown(async move { stop.cancelled().await })
         .await
 }

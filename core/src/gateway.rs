@@ -14,12 +14,8 @@ mod stream;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::{Path, Request, State},
-    response::Response,
-    routing::post,
-};
+use axum::{extract::Request, http::Method, response::Response};
+use percent_encoding::percent_decode_str;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -27,6 +23,15 @@ use self::{
     session::{Scope, Sessions},
 };
 use crate::view::{Publisher, View};
+
+/// One of the gateway's addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// `/mcp`: all servers.
+    All,
+    /// `/mcp/s/{server}`: one server.
+    Server(String),
+}
 
 /// What every request to the gateway needs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,63 +59,47 @@ impl Gateway {
         }
     }
 
-    /// Returns the routes `/mcp` and `/mcp/s/{server}`.
-    pub fn routes(self) -> Router {
-        Router::new()
-            .route("/mcp", post(post_all).get(get_all).delete(delete_all))
-            .route(
-                "/mcp/s/{server}",
-                post(post_one).get(get_one).delete(delete_one),
-            )
-            .with_state(self)
+    /// Returns which of the gateway's addresses a path is, if it is one.
+    pub fn address(path: &str) -> Option<Address> {
+        let rest = path.strip_prefix("/mcp")?;
+        if rest.is_empty() {
+            return Some(Address::All);
+        }
+        let server = rest
+            .strip_prefix("/s/")
+            .filter(|server| !server.contains('/'))?;
+        let server = percent_decode_str(server).decode_utf8().ok()?;
+        Some(Address::Server(server.into_owned()))
     }
-}
 
-async fn post_all(State(gateway): State<Gateway>, request: Request) -> Response {
-    gateway.post(None, request).await
-}
+    /// Answers a request to one of the gateway's addresses.
+    pub async fn handle(&self, address: Address, request: Request) -> Response {
+        let (client, scope) = match self.admit(address, &request) {
+            Ok(admitted) => admitted,
+            Err(response) => return response,
+        };
+        match *request.method() {
+            Method::POST => self.post(client, scope, request).await,
+            Method::GET => self.get(&client, &scope, &request),
+            Method::DELETE => self.delete(&client, &scope, &request),
+            _ => respond::wrong_method(),
+        }
+    }
 
-async fn get_all(State(gateway): State<Gateway>, request: Request) -> Response {
-    gateway.get(None, &request)
-}
-
-async fn delete_all(State(gateway): State<Gateway>, request: Request) -> Response {
-    gateway.delete(None, &request)
-}
-
-type Server = Path<String>;
-
-async fn post_one(State(gateway): State<Gateway>, server: Server, request: Request) -> Response {
-    gateway.post(Some(&server), request).await
-}
-
-async fn get_one(State(gateway): State<Gateway>, server: Server, request: Request) -> Response {
-    gateway.get(Some(&server), &request)
-}
-
-async fn delete_one(State(gateway): State<Gateway>, server: Server, request: Request) -> Response {
-    gateway.delete(Some(&server), &request)
-}
-
-impl Gateway {
     /// Returns who asks, and for what; or the refusal. Whoever is not known learns no names.
     #[expect(clippy::result_large_err, reason = "the error is the response itself")]
-    fn admit(
-        &self,
-        server: Option<&str>,
-        request: &Request,
-    ) -> Result<(Arc<str>, Scope), Response> {
+    fn admit(&self, address: Address, request: &Request) -> Result<(Arc<str>, Scope), Response> {
         let client = match self.credentials.who(request.headers()) {
             Who::Client(name) => name,
             Who::Control => return Err(respond::control_credential()),
             Who::Nobody => return Err(respond::no_credential()),
         };
-        let Some(server) = server else {
+        let Address::Server(server) = address else {
             return Ok((client, Scope::All));
         };
         let name = self
             .view
-            .read(|now| now.server(server).map(|entry| entry.name.clone()));
+            .read(|now| now.server(&server).map(|entry| entry.name.clone()));
         let scope = name.map(|name| (client, Scope::Server(name)));
         scope.ok_or_else(respond::no_such_address)
     }

@@ -105,6 +105,7 @@ pub struct CallMetrics {
     ended: Counter,
     cancelled: Counter,
     duration: Histogram,
+    dropped: Counter,
 }
 
 /// How a call came out.
@@ -296,6 +297,7 @@ impl Metrics {
                     server: server.to_owned(),
                 })
                 .clone(),
+            dropped: self.actors.dropped(server, "slow_client"),
         }
     }
 
@@ -387,14 +389,13 @@ impl ActorMetrics {
             .inc();
     }
 
-    /// Counts a message that was dropped.
-    pub fn dropped(&self, server: &str, reason: &'static str) {
-        self.dropped
-            .get_or_create(&WithReason {
-                server: server.to_owned(),
-                reason,
-            })
-            .inc();
+    /// Returns the counter of messages that are dropped for a reason.
+    fn dropped(&self, server: &str, reason: &'static str) -> Counter {
+        let labels = WithReason {
+            server: server.to_owned(),
+            reason,
+        };
+        self.dropped.get_or_create(&labels).clone()
     }
 }
 
@@ -442,6 +443,11 @@ impl SupervisorMetrics {
 }
 
 impl CallMetrics {
+    /// Returns the counter of progress that a slow client had no room for.
+    pub fn dropped(&self) -> Counter {
+        self.dropped.clone()
+    }
+
     /// Counts a call that came out.
     pub fn came_out(&self, outcome: Outcome, took: Duration) {
         match outcome {

@@ -1,9 +1,8 @@
 use std::net::SocketAddr;
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
-    middleware::Next,
     response::Response,
 };
 
@@ -22,27 +21,27 @@ impl Guard {
         Self { listening }
     }
 
-    /// Lets a request through, or refuses it.
-    pub async fn check(State(guard): State<Self>, request: Request, next: Next) -> Response {
-        if !guard.is_ours(request.uri(), request.headers()) {
-            return problem(
+    /// Returns the refusal of a request that was led here.
+    pub fn refusal(self, request: &Request) -> Option<Response> {
+        if !self.is_ours(request.uri(), request.headers()) {
+            return Some(problem(
                 StatusCode::FORBIDDEN,
                 "foreign-host",
                 "the Host header names another machine",
                 "Use the address that Narthex prints, such as http://127.0.0.1:7410.",
                 &[],
-            );
+            ));
         }
-        if !guard.is_own_origin(request.headers()) {
-            return problem(
+        if !self.is_own_origin(request.headers()) {
+            return Some(problem(
                 StatusCode::FORBIDDEN,
                 "foreign-origin",
                 "the request comes from a web page of another origin",
                 "Only Narthex's own pages may ask.",
                 &[],
-            );
+            ));
         }
-        next.run(request).await
+        None
     }
 
     /// Whether the request names this machine. The port may differ: somebody forwards one.

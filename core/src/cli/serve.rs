@@ -1,4 +1,5 @@
 use std::{
+    env,
     io::{self, IsTerminal, Write as _},
     path::PathBuf,
     process::ExitCode,
@@ -7,7 +8,10 @@ use std::{
 
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::{
-    EnvFilter, filter::LevelFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use super::{Context, Exit, Failure, args::Serve, say};
@@ -154,10 +158,14 @@ const LOG_DAYS: usize = 7;
 /// Writes the log to standard error, since standard output belongs to the line of `--json`, and to
 /// a file a day in the home folder.
 fn log(home: Option<PathBuf>) {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .with_env_var("NARTHEX_LOG")
-        .from_env_lossy();
+    let asked = env::var("NARTHEX_LOG").unwrap_or_default();
+    // What cannot be understood must not silence the rest.
+    let filter: Targets = asked.parse().unwrap_or_default();
+    let filter = if asked.is_empty() {
+        filter.with_default(LevelFilter::INFO)
+    } else {
+        filter
+    };
     let terminal = fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());

@@ -10,7 +10,7 @@ use tokio::{
 use super::{
     Gateway,
     availability::{Availability, not_back, wait_for},
-    flights::Boarded,
+    flights::{Boarded, Flight},
     respond,
     session::{Held, Scope},
     stream,
@@ -22,7 +22,7 @@ use crate::{
     metrics::Outcome,
     server::ServerName,
     upstream::{CallError, Endpoint, Lease, Notices, Reply, Revocation},
-    view::Snapshot,
+    view::{Snapshot, View},
 };
 
 /// Progress under way to one client; what it has no room for is dropped.
@@ -34,7 +34,8 @@ pub(super) const STREAM_AFTER: Duration = Duration::from_secs(10);
 
 /// A tool call on its way: everything that was found out before it is sent.
 pub(super) struct Call {
-    gateway: Gateway,
+    view: View,
+    flight: Arc<Flight>,
     envelope: Envelope,
     server: ServerName,
     tool: Arc<Definition>,
@@ -56,8 +57,18 @@ pub(super) struct Flying {
     pub(super) patience: Duration,
     /// Whether the client cancels it.
     pub(super) boarded: Boarded<Held>,
-    /// The answer if the time runs out.
-    pub(super) timed_out: Bytes,
+    /// What is called, for the answer if the time runs out.
+    pub(super) server: ServerName,
+    /// The request's id, for that answer.
+    pub(super) id: Bytes,
+}
+
+impl Flying {
+    /// Gives the call up, and returns what the client is told.
+    pub(super) fn time_out(&self) -> Bytes {
+        self.boarded.time_out();
+        timed_out(self.server.as_str(), self.patience).response(&self.id)
+    }
 }
 
 impl Gateway {
@@ -69,22 +80,24 @@ impl Gateway {
         takes_events: bool,
     ) -> Response {
         let id = envelope.id();
-        let (call, patience, receiver) = match self.prepare(&session, envelope, takes_events) {
+        let boarded = Boarded::new(session, id.clone());
+        let (call, patience, notices) = match self.prepare(&boarded, envelope, takes_events) {
             Ok(prepared) => prepared,
             Err(refusal) => return respond::refusal(&id, &refusal),
         };
-        let timed_out = timed_out(call.server.as_str(), patience).response(&id);
+        let first_wait = if takes_events {
+            patience.min(STREAM_AFTER)
+        } else {
+            patience
+        };
         let mut flying = Flying {
+            server: call.server.clone(),
             answer: Box::pin(call.run(id.clone())),
-            notices: receiver,
-            deadline: Box::pin(sleep(if takes_events {
-                patience.min(STREAM_AFTER)
-            } else {
-                patience
-            })),
+            notices,
+            deadline: Box::pin(sleep(first_wait)),
             patience,
-            boarded: Boarded::new(session, id),
-            timed_out,
+            boarded,
+            id,
         };
         tokio::select! {
             biased;
@@ -97,14 +110,14 @@ impl Gateway {
                     flying.deadline.as_mut().reset(Instant::now() + left);
                     return stream::events(flying, None);
                 }
-                respond::message(Spliced { pieces: vec![flying.timed_out.clone()] })
+                respond::message(Spliced { pieces: vec![flying.time_out()] })
             }
         }
     }
 
     fn prepare(
         &self,
-        session: &Held,
+        boarded: &Boarded<Held>,
         envelope: Envelope,
         takes_events: bool,
     ) -> Result<(Call, Duration, Option<mpsc::Receiver<Bytes>>), Refusal> {
@@ -123,7 +136,7 @@ impl Gateway {
         };
         let name = json::decode(&envelope.bytes()[name_range.clone()])
             .ok_or_else(|| invalid("the name is no text"))?;
-        let (server, tool, patience) = self.resolve(&session.0.scope, &name)?;
+        let (server, tool, patience) = self.resolve(&boarded.session().0.scope, &name)?;
         let rename = (tool.name != name).then(|| {
             let quoted = serde_json::to_vec(&tool.name).expect("a text encodes");
             (name_range, Bytes::from(quoted))
@@ -135,9 +148,9 @@ impl Gateway {
             }
             false => (None, None),
         };
-        let gateway = self.clone();
         let call = Call {
-            gateway,
+            view: self.view.clone(),
+            flight: boarded.flight(),
             envelope,
             server,
             tool,
@@ -217,15 +230,20 @@ impl Call {
         let mut gone: Option<Endpoint> = None;
         let mut repeated = false;
         loop {
-            let endpoint = self.endpoint(gone.as_ref()).await?;
+            let mut endpoint = self.endpoint(gone.as_ref()).await?;
+            if endpoint.look_again_if_old().await {
+                // What was offered a minute ago may be held by now.
+                endpoint = self.endpoint(gone.as_ref()).await?;
+            }
             let lease = endpoint.lease();
             let started = Instant::now();
             let counted = Counted {
                 lease: &lease,
+                flight: &self.flight,
                 started,
                 outcome: Outcome::Cancelled,
             };
-            let result = lease.request(&self.outgoing(), self.notices()).await;
+            let result = lease.request(&self.outgoing(), self.notices(&lease)).await;
             counted.came_out(&result);
             match result {
                 Ok(reply) => return Ok(reply),
@@ -249,7 +267,7 @@ impl Call {
     /// Returns what the server is reached by, after a wait if it is coming back. `gone` is an
     /// endpoint that turned out to be no more.
     async fn endpoint(&self, gone: Option<&Endpoint>) -> Result<Endpoint, Refusal> {
-        let view = &self.gateway.view;
+        let view = &self.view;
         if let Some(decided) = view.read(|now| self.decide(now, gone)) {
             return decided;
         }
@@ -298,14 +316,16 @@ impl Call {
         outgoing
     }
 
-    fn notices(&self) -> Option<Notices> {
+    fn notices(&self, lease: &Lease) -> Option<Notices> {
         let to = self.notices.clone()?;
+        let token = self
+            .token
+            .clone()
+            .map(|range| self.envelope.bytes().slice(range));
         Some(Notices {
             to,
-            token: self
-                .token
-                .clone()
-                .map(|range| self.envelope.bytes().slice(range)),
+            token,
+            dropped: lease.metrics().dropped(),
         })
     }
 }
@@ -313,6 +333,7 @@ impl Call {
 /// Counts a call, even one that is dropped before its end.
 struct Counted<'a> {
     lease: &'a Lease,
+    flight: &'a Flight,
     started: Instant,
     outcome: Outcome,
 }
@@ -334,7 +355,7 @@ impl Counted<'_> {
                 | CallError::HttpStatus(_)
                 | CallError::Redirected
                 | CallError::SignInNeeded
-                | CallError::NotMcp(_)
+                | CallError::NotMcp
                 | CallError::Unreachable,
             ) => Outcome::Failed,
         };
@@ -343,9 +364,14 @@ impl Counted<'_> {
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
+        let outcome = if self.outcome == Outcome::Cancelled && self.flight.has_timed_out() {
+            Outcome::TimedOut
+        } else {
+            self.outcome
+        };
         self.lease
             .metrics()
-            .came_out(self.outcome, self.started.elapsed());
+            .came_out(outcome, self.started.elapsed());
     }
 }
 
@@ -438,8 +464,6 @@ fn refusal(server: &str, error: &CallError, repeatable: bool) -> Refusal {
         }
         CallError::Redirected => of_server("redirected", "Put the right address in its entry."),
         CallError::SignInNeeded => of_server("sign_in_needed", "Sign in to it from Narthex."),
-        CallError::NotMcp(_) => {
-            unsafe_unless(repeatable, of_server("not_mcp", "Check its address."))
-        }
+        CallError::NotMcp => unsafe_unless(repeatable, of_server("not_mcp", "Check its address.")),
     }
 }

@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
 
 use arc_swap::ArcSwapOption;
 use atomic_waker::AtomicWaker;
@@ -17,8 +20,19 @@ pub(super) struct Flights {
 #[derive(Debug, Default)]
 pub(super) struct Flight {
     id: Bytes,
-    cancelled: std::sync::atomic::AtomicBool,
+    state: AtomicU8,
     waker: AtomicWaker,
+}
+
+/// How a request in flight was ended before its answer.
+const CANCELLED: u8 = 1;
+const TIMED_OUT: u8 = 2;
+
+impl Flight {
+    /// Whether its time ran out.
+    pub(super) fn has_timed_out(&self) -> bool {
+        self.state.load(Ordering::Acquire) == TIMED_OUT
+    }
 }
 
 /// Keeps a request among those in flight until it is dropped.
@@ -38,9 +52,7 @@ impl Flights {
             .filter_map(ArcSwapOption::load_full)
             .filter(|flight| flight.id == id)
         {
-            flight
-                .cancelled
-                .store(true, std::sync::atomic::Ordering::Release);
+            flight.state.store(CANCELLED, Ordering::Release);
             flight.waker.wake();
         }
     }
@@ -66,15 +78,26 @@ impl<S: AsRef<Flights>> Boarded<S> {
         }
     }
 
+    /// Returns the session.
+    pub(super) const fn session(&self) -> &S {
+        &self.session
+    }
+
+    /// Returns the request.
+    pub(super) fn flight(&self) -> Arc<Flight> {
+        Arc::clone(&self.flight)
+    }
+
+    /// Takes note that the request's time has run out.
+    pub(super) fn time_out(&self) {
+        self.flight.state.store(TIMED_OUT, Ordering::Release);
+    }
+
     /// Waits until the client cancels the request. Cancel-safe.
     pub(super) async fn cancelled(&self) {
         std::future::poll_fn(|context| {
             self.flight.waker.register(context.waker());
-            if self
-                .flight
-                .cancelled
-                .load(std::sync::atomic::Ordering::Acquire)
-            {
+            if self.flight.state.load(Ordering::Acquire) == CANCELLED {
                 std::task::Poll::Ready(())
             } else {
                 std::task::Poll::Pending

@@ -23,11 +23,7 @@ const METHOD_NOT_FOUND: i32 = -32601;
 
 impl Gateway {
     /// Takes one message of a client.
-    pub(super) async fn post(&self, server: Option<&str>, request: Request) -> Response {
-        let (client, scope) = match self.admit(server, &request) {
-            Ok(admitted) => admitted,
-            Err(response) => return response,
-        };
+    pub(super) async fn post(&self, client: Arc<str>, scope: Scope, request: Request) -> Response {
         if !is_json(request.headers()) {
             return not_json();
         }
@@ -193,17 +189,13 @@ impl Gateway {
     }
 
     /// Ends a session.
-    pub(super) fn delete(&self, server: Option<&str>, request: &Request) -> Response {
-        let (client, scope) = match self.admit(server, request) {
-            Ok(admitted) => admitted,
-            Err(response) => return response,
-        };
+    pub(super) fn delete(&self, client: &str, scope: &Scope, request: &Request) -> Response {
         let id = request
             .headers()
             .get("mcp-session-id")
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        let Some(session) = self.sessions.find(id, &client, &scope) else {
+        let Some(session) = self.sessions.find(id, client, scope) else {
             return respond::no_session(b"null");
         };
         self.sessions.end(&session);

@@ -121,6 +121,22 @@ pub(super) fn no_such_address() -> Response {
     )
 }
 
+/// Says that the address takes another method.
+pub(super) fn wrong_method() -> Response {
+    let detail = "this address takes POST, GET and DELETE";
+    let mut response = problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        detail,
+        "Speak Streamable HTTP.",
+        &[],
+    );
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+    response
+}
+
 /// Says that a credential is missing.
 pub(super) fn no_credential() -> Response {
     let remedy = "Send a client credential as `Authorization: Bearer …`; make one with narthex client add NAME.";

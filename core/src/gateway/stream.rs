@@ -19,7 +19,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Gateway, call::Flying, respond, session::Session};
+use super::{
+    Gateway,
+    call::Flying,
+    respond,
+    session::{Scope, Session},
+};
 use crate::{mcp::sse::message_event, view::View};
 
 /// How often a stream without events says that it is alive.
@@ -86,7 +91,7 @@ async fn next_event(flying: &mut Flying) -> Option<CallEvent> {
         }
         answer = &mut flying.answer => Some(CallEvent::Last(message_event(&answer.pieces.concat()).into())),
         () = flying.boarded.cancelled() => None,
-        () = &mut flying.deadline => Some(CallEvent::Last(message_event(&flying.timed_out).into())),
+        () = &mut flying.deadline => Some(CallEvent::Last(message_event(&flying.time_out()).into())),
         () = tokio::time::sleep(KEEP_ALIVE) => Some(CallEvent::More(COMMENT)),
     }
 }
@@ -102,17 +107,13 @@ struct Listening {
 
 impl Gateway {
     /// Opens the stream on which a client hears that its list of tools has changed.
-    pub(super) fn get(&self, server: Option<&str>, request: &Request) -> Response {
-        let (client, scope) = match self.admit(server, request) {
-            Ok(admitted) => admitted,
-            Err(response) => return response,
-        };
+    pub(super) fn get(&self, client: &str, scope: &Scope, request: &Request) -> Response {
         let id = request
             .headers()
             .get("mcp-session-id")
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
-        let Some(session) = self.sessions.find(id, &client, &scope) else {
+        let Some(session) = self.sessions.find(id, client, scope) else {
             return respond::no_session(b"null");
         };
         // The latest stream is the one that hears; one before it ends.

@@ -361,7 +361,6 @@ impl Actor {
             let introduction: &Introduction = endpoint.introduction();
             match timeout(LIST_TIMEOUT, upstream::list(&connection, introduction)).await {
                 Ok(Ok(catalog)) => {
-                    endpoint.listed();
                     if !hand_in(&context, &server, &spec, catalog).await {
                         tracing::warn!(%server, "changed list not kept; the last one kept stays");
                     }
@@ -371,6 +370,7 @@ impl Actor {
                 }
                 Err(_) => tracing::warn!(%server, "list not read again in time"),
             }
+            endpoint.listed();
             tokio::time::sleep(LIST_PAUSE).await;
         }));
     }

@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
 
 use crate::mcp::{Envelope, Spliced, splice};
@@ -48,16 +49,22 @@ pub struct Notices {
     pub to: mpsc::Sender<Bytes>,
     /// The client's own progress token, as it is spelled.
     pub token: Option<Bytes>,
+    /// Counts what a slow client has no room for.
+    pub dropped: Counter,
 }
 
 impl Notices {
     /// Sends a `notifications/progress` on, under the client's own token, which stood at `token`.
     /// Progress that a slow client has no room for is dropped, as the next one says more.
-    pub fn progress(&self, message: &Bytes, token: Range<usize>) -> bool {
-        let Some(own) = &self.token else { return true };
-        self.to
+    pub fn progress(&self, message: &Bytes, token: Range<usize>) {
+        let Some(own) = &self.token else { return };
+        if self
+            .to
             .try_send(splice(message, &[(token, own)]).into())
-            .is_ok()
+            .is_err()
+        {
+            self.dropped.inc();
+        }
     }
 }
 
@@ -98,8 +105,8 @@ pub enum CallError {
     #[error("the server wants a sign-in")]
     SignInNeeded,
     /// The address answers with something that is not MCP.
-    #[error("the address answers with `{0}`, which is not MCP")]
-    NotMcp(String),
+    #[error("the address answers with something that is not MCP")]
+    NotMcp,
     /// The address cannot be reached, so the server did nothing.
     #[error("the address cannot be reached")]
     Unreachable,

@@ -1,9 +1,15 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::{Instant, timeout},
+};
 
 use super::{CallError, Connection, Introduction, Notices, Reply, Revocation};
 use crate::{
@@ -15,6 +21,9 @@ use crate::{
 /// How old a list of tools may be before a call has it looked at again: a server that changes its
 /// tools without saying so is noticed within a minute of use.
 const LIST_AGE_MAX_MS: u64 = 60_000;
+
+/// How long a call waits for an old list to be read again. It is a message to a server that is up.
+const LOOK_MAX: Duration = Duration::from_secs(2);
 
 /// What a connected server is reached by: published by its actor, used by every session at once.
 /// Cheap to clone.
@@ -33,6 +42,9 @@ struct Inner {
     permits: Semaphore,
     born: Instant,
     listed_ms: AtomicU64,
+    /// Whether the actor was asked to read the list again, and has not done so yet.
+    asked: AtomicBool,
+    looked: Notify,
     metrics: CallMetrics,
 }
 
@@ -64,6 +76,8 @@ impl Endpoint {
                 permits,
                 born,
                 listed_ms,
+                asked: AtomicBool::new(false),
+                looked: Notify::new(),
                 metrics,
             }),
         }
@@ -94,27 +108,31 @@ impl Endpoint {
         self.inner.connection.pending().count()
     }
 
-    /// Takes note that the list of tools was just read.
+    /// Takes note that the list of tools was just read, or could not be.
     pub fn listed(&self) {
         self.inner.listed_ms.store(self.age_ms(), Ordering::Relaxed);
+        self.inner.asked.store(false, Ordering::Relaxed);
+        self.inner.looked.notify_waiters();
     }
 
     fn age_ms(&self) -> u64 {
         u64::try_from(self.inner.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Has the list looked at again if it is old. The first call that finds it old asks.
-    fn look_again_if_old(&self) {
-        let (now, listed) = (self.age_ms(), self.inner.listed_ms.load(Ordering::Relaxed));
-        if now.saturating_sub(listed) > LIST_AGE_MAX_MS
-            && self
-                .inner
-                .listed_ms
-                .compare_exchange(listed, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
-        {
+    /// Has the list read again if it is old, and waits for that, for a moment. Returns whether it
+    /// was old.
+    pub async fn look_again_if_old(&self) -> bool {
+        let listed = self.inner.listed_ms.load(Ordering::Relaxed);
+        if self.age_ms().saturating_sub(listed) <= LIST_AGE_MAX_MS {
+            return false;
+        }
+        let looked = self.inner.looked.notified();
+        if !self.inner.asked.swap(true, Ordering::Relaxed) {
             self.inner.connection.signals().tools_changed();
         }
+        // A server that does not answer in time is called by what is known of it.
+        let _ = timeout(LOOK_MAX, looked).await;
+        true
     }
 }
 
@@ -159,7 +177,6 @@ impl Lease {
             .acquire()
             .await
             .map_err(|_| CallError::NotConnected)?;
-        self.endpoint.look_again_if_old();
         inner.connection.request(request, notices).await
     }
 }

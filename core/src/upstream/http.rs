@@ -293,7 +293,7 @@ impl HttpConnection {
             | CallError::TooLong
             | CallError::HttpStatus(_)
             | CallError::Redirected
-            | CallError::NotMcp(_) => return,
+            | CallError::NotMcp => return,
         };
         self.signals.ended(Cause::new(
             kind,
@@ -324,9 +324,10 @@ impl HttpConnection {
         match kind {
             b"application/json" => self.whole(response.into_body(), id).await,
             b"text/event-stream" => self.streamed(response.into_body(), id).await,
-            other => Err(CallError::NotMcp(
-                String::from_utf8_lossy(&other[..other.len().min(60)]).into_owned(),
-            )),
+            other => {
+                tracing::debug!(kind = %other.escape_ascii(), "answer that is not MCP");
+                Err(CallError::NotMcp)
+            }
         }
     }
 

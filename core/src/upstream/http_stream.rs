@@ -123,7 +123,7 @@ fn lost(connection: &HttpConnection, error: &CallError) {
         | CallError::TooLong
         | CallError::HttpStatus(_)
         | CallError::Redirected
-        | CallError::NotMcp(_) => CauseKind::ConnectionLost,
+        | CallError::NotMcp => CauseKind::ConnectionLost,
     };
     let remedy = "Check that the server runs and that the address is right.";
     connection

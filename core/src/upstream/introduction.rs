@@ -200,7 +200,7 @@ fn cause(error: &CallError) -> Cause {
             message,
             "Put a token in \"headers\" of the entry.",
         ),
-        CallError::NotMcp(_) => Cause::new(
+        CallError::NotMcp => Cause::new(
             CauseKind::NotMcp,
             message,
             "Check the address: an MCP endpoint often ends in /mcp.",

@@ -149,9 +149,7 @@ impl WantedServer {
     }
 
     fn assert_is(&self, entry: &Entry, server: &ServerName) {
-        let Entry {
-            desire, ..
-        } = entry;
+        let Entry { desire, .. } = entry;
         assert_eq!(desire.wish, self.wish, "the wish of {server}");
         assert_eq!(
             desire.suspended, self.suspended,
