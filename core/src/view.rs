@@ -7,12 +7,14 @@
 mod entry;
 mod log;
 mod offers;
+mod present;
 mod publisher;
 mod snapshot;
 mod status;
+mod sync;
 
 pub use entry::Entry;
-pub use log::{Change, EventLog, Happening, KEPT, Subscriber, Told};
+pub use log::{Change, Happening, KEPT, Subscriber, Told};
 pub use offers::{Built, Offers, Route};
 pub use publisher::{Draft, Publisher, Reporter};
 pub use snapshot::{Cache, Current, Snapshot, View};

@@ -1,12 +1,12 @@
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Entry, View};
+use super::{
+    Entry, View,
+    present::{Next, Revised},
+};
 use crate::{api::wire::Problem, server::ServerName};
 
 /// How many revisions are kept for subscribers that resume (INTERFACE: 1,024).
@@ -45,12 +45,6 @@ pub enum Change {
     },
 }
 
-/// The last happenings, one for each revision.
-#[derive(Debug)]
-pub struct EventLog {
-    kept: Mutex<VecDeque<Arc<Happening>>>,
-}
-
 /// What a subscriber is told.
 #[derive(Debug, Clone)]
 pub enum Told {
@@ -60,39 +54,9 @@ pub enum Told {
     Gap(u64),
 }
 
-impl EventLog {
-    pub(super) fn new(_revision: u64) -> Self {
-        Self {
-            kept: Mutex::new(VecDeque::with_capacity(64)),
-        }
-    }
-
-    pub(super) fn append(&self, happenings: impl IntoIterator<Item = Arc<Happening>>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        for happening in happenings {
-            if kept.len() == KEPT {
-                kept.pop_front();
-            }
-            kept.push_back(happening);
-        }
-    }
-
-    /// Returns what comes after `revision`, or nothing if nothing has happened since.
-    fn after(&self, revision: u64) -> Option<Told> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let latest = kept.back()?.revision;
-        if latest <= revision {
-            return None;
-        }
-        let first = kept.front()?.revision;
-        // One happening a revision: the place in the queue is the distance from the first.
-        match (revision + 1).checked_sub(first) {
-            Some(place) => kept
-                .get(usize::try_from(place).ok()?)
-                .cloned()
-                .map(Told::Happening),
-            None => Some(Told::Gap(latest)),
-        }
+impl Revised for Happening {
+    fn revision(&self) -> u64 {
+        self.revision
     }
 }
 
@@ -123,19 +87,10 @@ impl Subscriber {
 
     /// Returns what happens next. Cancel-safe.
     pub async fn next(&mut self) -> Told {
-        loop {
-            self.revisions.borrow_and_update();
-            if let Some(told) = self.view.shared().log.after(self.cursor) {
-                self.cursor = match &told {
-                    Told::Happening(happening) => happening.revision,
-                    Told::Gap(revision) => *revision,
-                };
-                return told;
-            }
-            if self.revisions.changed().await.is_err() {
-                // The view holds the sender, and this holds the view.
-                std::future::pending::<()>().await;
-            }
+        let present = self.view.present();
+        match present.next(&mut self.cursor, &mut self.revisions).await {
+            Next::Happening(happening) => Told::Happening(happening),
+            Next::Gap(revision) => Told::Gap(revision),
         }
     }
 }

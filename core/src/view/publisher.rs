@@ -1,9 +1,9 @@
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use imbl::OrdMap;
 use tokio::time::Instant;
 
-use super::{Change, Entry, Happening, Offers, Snapshot, View, entry::Facts};
+use super::{Change, Entry, Happening, Offers, Snapshot, View, entry::Facts, present::Step};
 use crate::{
     api::wire::{IdleReason, Problem},
     catalog::Reviewed,
@@ -21,12 +21,12 @@ use crate::{
 #[derive(Debug)]
 pub struct Publisher {
     view: View,
-    writer: Mutex<Writer>,
     metrics: ViewMetrics,
 }
 
-#[derive(Debug)]
-struct Writer {
+/// What only whoever writes needs to know.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
     incarnations: u64,
 }
 
@@ -36,7 +36,7 @@ pub struct Draft<'a> {
     next: Snapshot,
     happenings: Vec<Arc<Happening>>,
     offers_changed: bool,
-    writer: MutexGuard<'a, Writer>,
+    writer: &'a mut Writer,
     now: Instant,
 }
 
@@ -54,7 +54,6 @@ impl Publisher {
         };
         Self {
             view: View::new(instance, first),
-            writer: Mutex::new(Writer { incarnations: 0 }),
             metrics,
         }
     }
@@ -67,40 +66,24 @@ impl Publisher {
     /// Makes the next snapshot, stores it, and then announces it.
     pub fn update<R>(&self, change: impl FnOnce(&mut Draft<'_>) -> R) -> R {
         let started = Instant::now();
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut draft = Draft {
-            next: Snapshot::clone(&self.view.shared().current.load()),
-            happenings: Vec::new(),
-            offers_changed: false,
-            writer,
-            now: started,
-        };
-        let result = change(&mut draft);
-        let Draft {
-            mut next,
-            happenings,
-            offers_changed,
-            writer,
-            ..
-        } = draft;
-        if happenings.is_empty() {
-            return result;
+        let (result, written) = self.view.present().update(|last, writer| {
+            let mut draft = Draft {
+                next: Snapshot::clone(last),
+                happenings: Vec::new(),
+                offers_changed: false,
+                writer,
+                now: started,
+            };
+            let result = change(&mut draft);
+            let step = draft.finish();
+            let written = step
+                .as_ref()
+                .map(|step| (step.happenings.len(), step.next.servers.len()));
+            (step, (result, written))
+        });
+        if let Some((revisions, servers)) = written {
+            self.metrics.updated(revisions, servers, started.elapsed());
         }
-        if offers_changed {
-            next.offers = Arc::new(Offers::new(
-                next.offers.generation + 1,
-                next.servers.clone(),
-            ));
-        }
-        next.list = Arc::new(OnceLock::new());
-        let (revision, servers) = (next.revision, next.servers.len());
-        let shared = self.view.shared();
-        shared.current.store(Arc::new(next));
-        let count = happenings.len();
-        shared.log.append(happenings);
-        shared.announced.send_replace(revision);
-        drop(writer);
-        self.metrics.updated(count, servers, started.elapsed());
         result
     }
 
@@ -120,6 +103,25 @@ impl Publisher {
 }
 
 impl Draft<'_> {
+    /// Returns the next snapshot, if anything happened.
+    fn finish(self) -> Option<Step<Snapshot, Happening>> {
+        let Self {
+            mut next,
+            happenings,
+            offers_changed,
+            ..
+        } = self;
+        if happenings.is_empty() {
+            return None;
+        }
+        if offers_changed {
+            let generation = next.offers.generation + 1;
+            next.offers = Arc::new(Offers::new(generation, next.servers.clone()));
+        }
+        next.list = Arc::new(OnceLock::new());
+        Some(Step { next, happenings })
+    }
+
     /// Returns the snapshot as it is so far.
     pub const fn snapshot(&self) -> &Snapshot {
         &self.next

@@ -8,7 +8,11 @@ use bytes::Bytes;
 use imbl::OrdMap;
 use tokio::{sync::watch, time::Instant};
 
-use super::{Entry, EventLog, Offers};
+use super::{
+    Entry, Happening, KEPT, Offers,
+    present::{self, Present, Revised},
+    publisher::Writer,
+};
 use crate::{api::wire::Problem, server::ServerName};
 
 /// All that is true of the servers at one revision.
@@ -30,6 +34,12 @@ pub struct Snapshot {
     pub offers: Arc<Offers>,
     /// The encoded list of servers, once somebody has asked for it at this revision.
     pub(crate) list: Arc<OnceLock<Bytes>>,
+}
+
+impl Revised for Snapshot {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
 }
 
 impl Snapshot {
@@ -58,11 +68,9 @@ pub struct View {
 
 /// What all views of one core share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) instance: String,
-    pub(super) current: ArcSwap<Snapshot>,
-    pub(super) log: EventLog,
-    pub(super) announced: watch::Sender<u64>,
+struct Shared {
+    instance: String,
+    present: Present<Snapshot, Happening, Writer>,
     clock: Clock,
 }
 
@@ -75,13 +83,10 @@ struct Clock {
 
 impl View {
     pub(super) fn new(instance: String, first: Snapshot) -> Self {
-        let revision = first.revision;
         Self {
             shared: Arc::new(Shared {
                 instance,
-                current: ArcSwap::from_pointee(first),
-                log: EventLog::new(revision),
-                announced: watch::Sender::new(revision),
+                present: Present::new(first, KEPT, Writer::default()),
                 clock: Clock {
                     instant: Instant::now(),
                     wall: SystemTime::now(),
@@ -90,8 +95,8 @@ impl View {
         }
     }
 
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
+    pub(super) fn present(&self) -> &Present<Snapshot, Happening, Writer> {
+        &self.shared.present
     }
 
     /// Names this run of the core.
@@ -101,7 +106,7 @@ impl View {
 
     /// Returns the present snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.shared.current.load_full()
+        self.shared.present.current().load_full()
     }
 
     /// Returns a cache of the present snapshot, to be kept by one worker.
@@ -111,27 +116,18 @@ impl View {
 
     /// Reads the present snapshot without taking part in its count.
     pub fn read<R>(&self, reader: impl FnOnce(&Snapshot) -> R) -> R {
-        reader(&self.shared.current.load())
+        reader(&self.shared.present.current().load())
     }
 
     /// Follows the revisions: a receiver that is told of each one stored, the latest only.
     pub fn revisions(&self) -> watch::Receiver<u64> {
-        self.shared.announced.subscribe()
+        self.shared.present.revisions()
     }
 
     /// Waits until `reached` holds of the present snapshot, and returns what it found.
     pub async fn wait_for<R>(&self, mut reached: impl FnMut(&Snapshot) -> Option<R>) -> R {
-        let mut revisions = self.revisions();
-        loop {
-            revisions.borrow_and_update();
-            if let Some(found) = self.read(&mut reached) {
-                return found;
-            }
-            if revisions.changed().await.is_err() {
-                // The view holds the sender, and this holds the view.
-                std::future::pending::<()>().await;
-            }
-        }
+        let look = || self.read(&mut reached);
+        present::wait_for(&mut self.revisions(), look).await
     }
 
     /// Returns when an instant was, as people read it (RFC 3339, UTC, milliseconds).
@@ -157,6 +153,6 @@ impl std::ops::Deref for Current {
     type Target = ArcSwap<Snapshot>;
 
     fn deref(&self) -> &ArcSwap<Snapshot> {
-        &self.0.current
+        self.0.present.current()
     }
 }

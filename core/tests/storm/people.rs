@@ -13,7 +13,10 @@ use narthex_core::{
 };
 use tokio::time::sleep;
 
-use crate::file::{SERVERS, names};
+use crate::{
+    clock::Clock,
+    file::{SERVERS, names},
+};
 
 /// What was ordered and what became of it.
 #[derive(Debug)]
@@ -96,6 +99,22 @@ impl Person {
                 sleep(Duration::from_millis(self.random.u64(..40))).await;
             }
             deeds.push(self.carry_out(server, intent).await);
+        }
+        deeds
+    }
+
+    /// Pauses all servers and resumes them, again and again.
+    pub(super) async fn cannot_decide(&mut self, times: usize, clock: &Clock) -> Vec<Deed> {
+        let mut deeds = Vec::new();
+        for _ in 0..times {
+            for paused in [true, false] {
+                deeds.push(self.carry_out(None, Intent::Pause(paused)).await);
+            }
+            if self.random.u8(..4) == 0 {
+                clock
+                    .step(Duration::from_millis(self.random.u64(1..20)))
+                    .await;
+            }
         }
         deeds
     }

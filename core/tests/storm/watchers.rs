@@ -149,6 +149,9 @@ impl Heard {
     }
 }
 
+/// The revision up to which the slow one sleeps at first.
+pub(super) const FALLS_BEHIND_AT: u64 = 1 + KEPT as u64 + 50;
+
 /// Hears what it can, in its own time. Returns what it knows in the end, and how often it was told
 /// that it missed something.
 pub(super) async fn hear_slowly(
@@ -162,7 +165,7 @@ pub(super) async fn hear_slowly(
     tokio::select! {
         biased;
         () = done.cancelled() => {}
-        () = view.wait_for(|now| (now.revision > 1 + KEPT as u64 + 50).then_some(())) => {}
+        () = view.wait_for(|now| (now.revision > FALLS_BEHIND_AT).then_some(())) => {}
     }
     loop {
         if !done.is_cancelled() && random.u8(..8) == 0 {
