@@ -3,6 +3,8 @@
 //!
 //! `NARTHEX_STORM_SEED=17 cargo test -p narthex-core --test storm` repeats one of them.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 #[path = "storm/cases.rs"]
 mod cases;
 #[path = "storm/check.rs"]
