@@ -160,6 +160,12 @@ async fn an_added_tool_is_held_and_a_removed_one_disappears() {
     assert_eq!(state_of(&core, "three").await, "new");
     assert_eq!(state_of(&core, "one").await, "offered");
     assert_held(&core, "three").await;
+    let refused = core.session().await.call("alpha__three", json!({})).await;
+    let said = refused.message["error"]["message"].as_str().unwrap();
+    assert!(
+        said.ends_with("nobody has reviewed this tool yet"),
+        "{said}"
+    );
 
     offers.remove("two");
     announce(&core);
