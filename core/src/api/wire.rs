@@ -245,9 +245,9 @@ pub struct Launch {
 /// How many tools of a server clients see, and how many are held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ToolCounts {
-    /// Seen by clients.
+    /// In clients' lists: none of a server that is disconnected, paused, off or in quarantine.
     pub offered: usize,
-    /// Held until a person has seen them.
+    /// Held until a person has approved them: all, in quarantine.
     pub held: usize,
 }
 

@@ -174,13 +174,14 @@ impl Entry {
         let Some(catalog) = &self.catalog else {
             return wire::ToolCounts::default();
         };
-        if self.desire.in_quarantine() {
-            return wire::ToolCounts {
-                offered: 0,
-                held: catalog.tools.len(),
-            };
-        }
-        catalog.counts()
+        let counts = catalog.counts();
+        let held = if self.desire.in_quarantine() {
+            catalog.tools.len()
+        } else {
+            counts.held
+        };
+        let offered = if self.is_listed() { counts.offered } else { 0 };
+        wire::ToolCounts { offered, held }
     }
 
     fn wire_error(&self) -> Option<wire::ServerError> {

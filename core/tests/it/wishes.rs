@@ -31,6 +31,8 @@ async fn disconnect_and_connect_do_what_they_say() {
         (server.wish.as_str(), server.action.as_deref()),
         ("disconnected", Some("connect"))
     );
+    // What clients see of it, and what waits for a person: nothing.
+    assert_eq!((server.tools.offered, server.tools.held), (0, 0));
     core.wait_until_server_gone("alpha", GONE).await;
     assert!(
         session
