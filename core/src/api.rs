@@ -13,4 +13,4 @@ pub mod wire;
 pub use guard::Guard;
 pub use openapi::document;
 pub use problem::problem;
-pub use router::{Api, Facts};
+pub use router::{Api, Facts, wrong_method};

@@ -26,7 +26,10 @@ use self::{
     credentials::{Credentials, Who},
     session::{Scope, Sessions},
 };
-use crate::view::{Publisher, View};
+use crate::{
+    api,
+    view::{Publisher, View},
+};
 
 /// What every request to the gateway needs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -62,6 +65,7 @@ impl Gateway {
                 "/mcp/s/{server}",
                 post(post_one).get(get_one).delete(delete_one),
             )
+            .method_not_allowed_fallback(wrong_method)
             .with_state(self)
     }
 }
@@ -76,6 +80,13 @@ async fn get_all(State(gateway): State<Gateway>, request: Request) -> Response {
 
 async fn delete_all(State(gateway): State<Gateway>, request: Request) -> Response {
     gateway.delete(None, &request)
+}
+
+async fn wrong_method(State(gateway): State<Gateway>, request: Request) -> Response {
+    match gateway.client(&request) {
+        Ok(_) => api::wrong_method().await,
+        Err(response) => response,
+    }
 }
 
 type Server = Path<String>;
@@ -93,6 +104,16 @@ async fn delete_one(State(gateway): State<Gateway>, server: Server, request: Req
 }
 
 impl Gateway {
+    /// Returns who asks, or the refusal.
+    #[expect(clippy::result_large_err, reason = "the error is the response itself")]
+    fn client(&self, request: &Request) -> Result<Arc<str>, Response> {
+        match self.credentials.who(request.headers()) {
+            Who::Client(name) => Ok(name),
+            Who::Control => Err(respond::control_credential()),
+            Who::Nobody => Err(respond::no_credential()),
+        }
+    }
+
     /// Returns who asks, and for what; or the refusal. Whoever is not known learns no names.
     #[expect(clippy::result_large_err, reason = "the error is the response itself")]
     fn admit(
@@ -100,11 +121,7 @@ impl Gateway {
         server: Option<&str>,
         request: &Request,
     ) -> Result<(Arc<str>, Scope), Response> {
-        let client = match self.credentials.who(request.headers()) {
-            Who::Client(name) => name,
-            Who::Control => return Err(respond::control_credential()),
-            Who::Nobody => return Err(respond::no_credential()),
-        };
+        let client = self.client(request)?;
         let Some(server) = server else {
             return Ok((client, Scope::All));
         };
