@@ -264,7 +264,7 @@ impl Supervisor {
     }
 
     /// Whether the view shows the server in an error, so that a wish to connect means a new try.
-    fn is_in_error(&self, server: &ServerName) -> bool {
+    pub(super) fn is_in_error(&self, server: &ServerName) -> bool {
         let in_error = |entry: &Arc<Entry>| matches!(entry.phase, Phase::Error { .. });
         self.publisher
             .view()

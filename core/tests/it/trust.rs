@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use narthex_testkit::{
-    census,
+    binaries, census,
     core::{Core, Home},
     entry::Entry,
     gate::Gate,
@@ -388,6 +388,37 @@ async fn the_epoch_grows_by_one_with_every_change_and_survives_the_core() {
         .wait_until("alpha", |server| server.is("connected"))
         .await;
     assert_eq!(server.epoch, Some(first + 3));
+}
+
+#[tokio::test]
+async fn an_approved_launch_that_failed_is_tried_again_when_it_is_approved_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("later");
+    let entry = Entry::new(json!({"command": program}));
+    let core = Home::new().with([("alpha", entry)]).start().await;
+    core.approve_launch("alpha").await;
+
+    let failed = core
+        .wait_until("alpha", |server| server.phase["gave_up"] == true)
+        .await;
+    assert!(failed.awaits("approve"), "{failed:?}");
+    assert_eq!(failed.error_kind(), "command_not_found");
+    let message = &failed.error.as_ref().unwrap().message;
+    assert!(
+        failed
+            .sentence
+            .to_lowercase()
+            .contains(&message.to_lowercase()),
+        "{failed:?}"
+    );
+    // It stays in quarantine, so these do not bring it up.
+    for wish in ["connect", "restart"] {
+        assert_eq!(core.try_wish("alpha", wish).await.status, 409, "{wish}");
+    }
+
+    std::os::unix::fs::symlink(binaries::scripted_server(), &program).unwrap();
+    let server = core.approve_all("alpha").await;
+    assert!(server.is("connected"), "{server:?}");
 }
 
 /// Asserts that clients neither see nor can call the tool `name` of `alpha`, at either address, and
