@@ -215,7 +215,8 @@ pub struct ServerError {
     pub last_lines: Vec<String>,
 }
 
-/// What would run, with values masked.
+/// What would run, with values masked. References to the environment are shown as they stand in the
+/// file; the id names what they stand for too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Launch {
     /// Names exactly what would run; an approval names it.

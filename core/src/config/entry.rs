@@ -64,6 +64,7 @@ impl Entry<'_> {
         };
         fields.check_unique(object, None)?;
         let mut spec = Spec::new(transport::read(&fields)?);
+        spec.written = transport::written(&fields, &spec.transport);
         spec.enabled = enabled(&fields)?;
         spec.quarantined = fields.flag("quarantined")?.unwrap_or(false);
         spec.init_timeout = fields.duration("initTimeout")?;

@@ -391,6 +391,30 @@ async fn the_epoch_grows_by_one_with_every_change_and_survives_the_core() {
 }
 
 #[tokio::test]
+async fn what_a_reference_stands_for_is_approved_and_not_shown() {
+    let entry = Entry::scripted(["--tools", "${env:COUNT}", "--", "${env:TOKEN}"])
+        .set("cwd", "${env:FOLDER}");
+    let home = Home::new()
+        .env("COUNT", "1")
+        .env("FOLDER", "/tmp")
+        .env("TOKEN", "s3cret-one");
+    let core = home.with([("alpha", entry)]).start().await;
+    let before = core.server("alpha").await.launch.unwrap();
+    let shown = ["--tools", "${env:COUNT}", "--", "${env:TOKEN}"];
+    assert_eq!(before.rest["args"], json!(shown));
+    assert_eq!(before.rest["cwd"], "${env:FOLDER}");
+    let all = core.get("/servers").await.body;
+    assert!(!all.contains("s3cret"), "{all}");
+
+    let (home, _) = core.end(Signal::TERM).await;
+    let core = home.env("TOKEN", "s3cret-two").start().await;
+
+    let after = core.server("alpha").await.launch.unwrap();
+    assert_eq!(after.rest, before.rest);
+    assert_ne!(after.id, before.id);
+}
+
+#[tokio::test]
 async fn an_approved_launch_that_failed_is_tried_again_when_it_is_approved_again() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("later");
