@@ -1,6 +1,7 @@
 //! Wires everything; knows every other module and is known by none but the binaries.
 
 mod demo;
+mod unused;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -96,6 +97,7 @@ pub struct Core {
     address: SocketAddr,
     home: Home,
     view: View,
+    metrics: Metrics,
     stop: CancellationToken,
     supervisor: tokio::task::JoinHandle<()>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
@@ -154,7 +156,7 @@ impl Core {
             credentials: Arc::clone(&credentials),
             clients: Arc::new(tokio::sync::Mutex::new(clients)),
             store,
-            metrics,
+            metrics: metrics.clone(),
             facts: Arc::new(Facts {
                 address,
                 home: home.folder().display().to_string(),
@@ -174,6 +176,7 @@ impl Core {
             address,
             home,
             view,
+            metrics,
             stop,
             supervisor,
             server,
@@ -195,6 +198,13 @@ impl Core {
     /// Returns the present.
     pub const fn view(&self) -> &View {
         &self.view
+    }
+
+    /// Returns once it has served nobody for ten minutes: no client has had a session, and nobody
+    /// follows the events.
+    pub async fn unused(&self) {
+        let events = self.metrics.events();
+        unused::unused(&self.view, || events.subscribers() > 0).await;
     }
 
     /// Ends in order: no new requests, then the servers, then what is open, then the folder.

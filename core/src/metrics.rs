@@ -349,6 +349,11 @@ impl EventMetrics {
         self.gaps.inc();
     }
 
+    /// Returns how many subscribers there are.
+    pub fn subscribers(&self) -> i64 {
+        self.subscribers.get()
+    }
+
     /// Counts a subscriber that came (`true`) or went.
     pub fn subscriber(&self, came: bool) {
         if came {

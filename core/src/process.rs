@@ -23,7 +23,7 @@ mod patience;
 mod platform;
 mod source;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 
@@ -63,6 +63,11 @@ pub struct Pipes {
     pub stdout: ChildStdout,
     /// What the server says to people.
     pub stderr: ChildStderr,
+}
+
+/// Returns the guard that servers are started under; `None` where the system needs none.
+pub fn guard() -> Option<Result<PathBuf, SpawnError>> {
+    platform::guard()
 }
 
 /// Starts `command` with the variables of `environment` and its own.

@@ -15,4 +15,4 @@ pub use cause::{Cause, CauseKind};
 pub use name::{InvalidName, ServerName};
 pub use phase::{Circumstances, Effect, Input, LASTED, Next, Phase};
 pub use secret::{MASK, Secret};
-pub use spec::{HttpFlavor, SessionMode, Spec, Transport, Value};
+pub use spec::{HttpFlavor, SessionMode, Spec, Transport, Value, Written};

@@ -33,7 +33,7 @@ use crate::{
     view::Publisher,
 };
 
-use decide::{Batch, Change, Decision, ServerChange};
+use decide::{Batch, Change, Decision, Reload, ServerChange};
 
 pub use budget::RestartBudget;
 pub use command::{Command, CommandError, Handle, Order};
@@ -201,7 +201,6 @@ impl Supervisor {
 
     /// Handles a command and all that wait behind it.
     async fn handle(&mut self, first: Command) {
-        let started = Instant::now();
         self.metrics.supervisor().inbox(self.commands.len());
         let mut batch = Batch::default();
         let mut next = Some(first);
@@ -219,11 +218,6 @@ impl Supervisor {
             decisions,
             reload,
         } = batch;
-        let label = match (decisions.first(), &reload) {
-            (Some(decision), _) => decision.label,
-            (None, Some(_)) => "reload",
-            (None, None) => "command",
-        };
         match self.store.write(writes).await {
             Ok(()) => {
                 for decision in decisions {
@@ -238,6 +232,7 @@ impl Supervisor {
                 }
                 let message = error.to_string();
                 for decision in decisions {
+                    self.handled(decision.label, decision.taken_up);
                     // Whoever no longer waits need not be told.
                     let _ = decision
                         .answer
@@ -245,19 +240,26 @@ impl Supervisor {
                 }
             }
         }
-        if let Some(done) = reload {
+        if let Some(Reload { taken_up, done }) = reload {
             self.reload();
             let revision = self.publisher.view().read(|now| now.revision);
+            self.handled("reload", taken_up);
             // Whoever no longer waits still finds it done.
             let _ = done.send(revision);
         }
-        self.metrics.supervisor().handled(label, started.elapsed());
+    }
+
+    /// Counts a message under its own label.
+    fn handled(&self, label: &'static str, taken_up: Instant) {
+        let supervisor = self.metrics.supervisor();
+        supervisor.handled(label, taken_up.elapsed());
     }
 
     /// Publishes a decision that is durable, gives the actor its aim, and answers.
     fn carry_out(&mut self, decision: Decision) {
         let Decision {
             label,
+            taken_up,
             change,
             command,
             answer,
@@ -273,6 +275,7 @@ impl Supervisor {
             }
         };
         tracing::info!(%command, label, revision, "command carried out");
+        self.handled(label, taken_up);
         // Whoever no longer waits still finds it done.
         let _ = answer.send(Ok(crate::api::wire::Accepted {
             command: command.to_string(),
@@ -377,7 +380,7 @@ impl Supervisor {
                 .supervisor()
                 .epoch(server.as_str(), started.elapsed());
         }
-        self.metrics.supervisor().handled("seen", started.elapsed());
+        self.handled("seen", started);
         // From here on its launch has connected before.
         self.aim(&server);
         // An actor that was told otherwise meanwhile no longer waits.

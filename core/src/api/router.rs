@@ -2,17 +2,18 @@ use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::StatusCode,
     middleware::{Next, from_fn_with_state},
     response::Response,
-    routing::{delete, get, post},
+    routing::{any, delete, get, post},
 };
 
 use super::{clients, events, problem, rest, servers};
 use crate::{
     config::ConfigFile,
     gateway::credentials::{Credentials, Who},
+    mcp::CLIENT_MESSAGE_BYTES_MAX,
     metrics::Metrics,
     supervisor::{Handle, Logs},
     trust::{ClientRow, Store},
@@ -88,16 +89,13 @@ impl Api {
             .route("/api/v1/events", get(events::stream))
             .route("/api/v1/clients", get(clients::list).post(clients::add))
             .route("/api/v1/clients/{name}", delete(clients::remove))
-            .route(
-                "/api/v1/{*rest}",
-                get(not_found)
-                    .post(not_found)
-                    .put(not_found)
-                    .patch(not_found)
-                    .delete(not_found),
-            )
+            // Whoever is not known learns not even what is not there.
+            .route("/api/v1", any(not_found))
+            .route("/api/v1/", any(not_found))
+            .route("/api/v1/{*rest}", any(not_found))
             .route("/metrics", get(rest::metrics))
             .method_not_allowed_fallback(wrong_method)
+            .layer(DefaultBodyLimit::max(CLIENT_MESSAGE_BYTES_MAX))
             .layer(from_fn_with_state(self.clone(), only_control));
         Router::new()
             .route("/health", get(rest::health))
@@ -148,6 +146,7 @@ async fn not_found() -> Response {
     )
 }
 
+/// Says that the address takes another method.
 async fn wrong_method() -> Response {
     let remedy = "See docs/openapi.json.";
     problem(

@@ -1,6 +1,9 @@
 use axum::{
     body::Body,
-    extract::{Path, Query, State, rejection::JsonRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{JsonRejection, QueryRejection},
+    },
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -97,8 +100,16 @@ pub(super) struct LogQuery {
 pub(super) async fn logs(
     State(api): State<Api>,
     Path(name): Path<String>,
-    Query(query): Query<LogQuery>,
+    query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(error) => {
+            let remedy = "Send a whole number: ?lines=100.";
+            let detail = error.body_text();
+            return problem(error.status(), "bad-request", &detail, remedy, &["lines"]);
+        }
+    };
     let now = api.view.snapshot();
     let Some(entry) = now.server(&name) else {
         return no_such_server(&name);

@@ -215,7 +215,8 @@ pub struct ServerError {
     pub last_lines: Vec<String>,
 }
 
-/// What would run, with values masked.
+/// What would run, with values masked. References to the environment are shown as they stand in the
+/// file; the id names what they stand for too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Launch {
     /// Names exactly what would run; an approval names it.
@@ -245,9 +246,9 @@ pub struct Launch {
 /// How many tools of a server clients see, and how many are held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ToolCounts {
-    /// Seen by clients.
+    /// In clients' lists: none of a server that is disconnected, paused, off or in quarantine.
     pub offered: usize,
-    /// Held until a person has seen them.
+    /// Held until a person has approved them: all, in quarantine.
     pub held: usize,
 }
 

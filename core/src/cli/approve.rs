@@ -9,7 +9,7 @@ use std::{io, time::Duration};
 
 use super::{Context, Exit, Failure, say, terminal, text};
 use crate::{
-    api::wire::{Action, Approval, Condition, Server},
+    api::wire::{Action, Approval, Condition, Phase, Server},
     client::{Approved, Remote},
 };
 use watch::{Look, Watch};
@@ -20,6 +20,11 @@ const UP_TIMEOUT: Duration = Duration::from_secs(330);
 
 /// How long a person at the desktop may take to confirm.
 const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long the core may take to begin with another attempt.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+const CONFIRM: &str = "Confirm it in the window of the desktop.";
 
 /// What is left to ask about what a server offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +120,9 @@ async fn launch(remote: &Remote, watch: &mut Watch, server: &Server) -> Result<b
         );
     };
     if launch.approved {
+        if gave_up(server) {
+            try_again(remote, watch, &launch.id).await?;
+        }
         return Ok(true);
     }
     show::launch(&mut io::stdout().lock(), &server.name, launch)?;
@@ -131,6 +139,31 @@ async fn launch(remote: &Remote, watch: &mut Watch, server: &Server) -> Result<b
         launch.is_some_and(|launch| launch.id == id && launch.approved)
     })
     .await
+}
+
+/// Approves the launch again, which has it tried again; a half that was given is not asked again.
+/// Returns when that has begun.
+async fn try_again(remote: &Remote, watch: &mut Watch, launch: &str) -> Result<(), Failure> {
+    let approval = Approval {
+        launch: Some(launch.to_owned()),
+        ..Approval::default()
+    };
+    // What is shown until it begins is the last failure.
+    let given = match remote.approve(watch.name(), &approval).await? {
+        Approved::Accepted(accepted) => accepted.revision,
+        Approved::Pending(pending) => {
+            say(CONFIRM)?;
+            let has_begun = |server: &Server| !gave_up(server);
+            let answered = watch
+                .until_answered(remote, CONFIRMATION_TIMEOUT, &pending.command, has_begun)
+                .await?;
+            if has_begun(&answered) {
+                return Ok(());
+            }
+            watch.seen()
+        }
+    };
+    watch.until_after(remote, BEGIN_TIMEOUT, given).await
 }
 
 /// The second half: what it offers. Returns whether there is nothing left to approve.
@@ -181,7 +214,7 @@ async fn give(
         Approved::Accepted(_) => return Ok(true),
         Approved::Pending(pending) => pending.command,
     };
-    say("Confirm it in the window of the desktop.")?;
+    say(CONFIRM)?;
     let answered = watch
         .until_answered(remote, CONFIRMATION_TIMEOUT, &command, &holds)
         .await?;
@@ -192,7 +225,11 @@ async fn give(
 fn not_there(server: &Server) -> Result<bool, Failure> {
     let name = text::printable(&server.name);
     let sentence = text::printable(&server.sentence);
-    if server.condition == Condition::Failed || server.condition == Condition::SignInNeeded {
+    let failed = matches!(
+        server.condition,
+        Condition::Failed | Condition::SignInNeeded
+    );
+    if failed || gave_up(server) {
         let detail = match &server.error {
             Some(error) => format!("{name}: {}", error.message),
             None => format!("{name}: {sentence}"),
@@ -209,10 +246,16 @@ fn not_there(server: &Server) -> Result<bool, Failure> {
     Ok(true)
 }
 
+/// Whether it failed for good, whatever its condition: before its review that is quarantine.
+const fn gave_up(server: &Server) -> bool {
+    matches!(server.phase, Phase::Error { gave_up: true, .. })
+}
+
 fn second(server: &Server) -> Second {
     let held = server.tools.held > 0 || server.action == Some(Action::Review);
     match (server.epoch, server.condition) {
         (Some(epoch), _) if held => Second::Ask(epoch),
+        (None, _) if gave_up(server) => Second::Never,
         (Some(_), Condition::Connected) => Second::Given,
         (
             _,
@@ -288,6 +331,23 @@ mod tests {
             second(&server("off", json!("show_in_config"), None, 0)),
             Second::Never
         );
+    }
+
+    #[test]
+    fn what_fails_before_its_review_is_not_waited_for() {
+        let error = |gave_up: bool| {
+            let mut server = server("in_quarantine", json!("approve"), None, 0);
+            let retry_at = (!gave_up).then(|| "2026-11-21T00:00:00Z".to_owned());
+            server.phase = Phase::Error {
+                attempt: 1,
+                retry_at,
+                gave_up,
+            };
+            server
+        };
+        assert_eq!(second(&error(false)), Second::NotYet);
+        assert_eq!(second(&error(true)), Second::Never);
+        assert_eq!(not_there(&error(true)).unwrap_err().exit, Exit::Failed);
     }
 
     fn server(

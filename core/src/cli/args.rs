@@ -164,6 +164,10 @@ pub(super) struct Serve {
     /// Serve MCP without a credential, on loopback.
     #[arg(long)]
     pub(super) no_client_auth: bool,
+    /// End when no client has had a session for ten minutes and nobody follows the events. It is
+    /// for cores that a bridge starts.
+    #[arg(long, hide = true)]
+    pub(super) until_unused: bool,
 }
 
 #[derive(Debug, Args)]

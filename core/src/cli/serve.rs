@@ -24,6 +24,7 @@ use crate::{
 pub(super) fn run(context: Context, options: Serve) -> ExitCode {
     log(context.home.clone());
     let json = options.json || context.json;
+    let until_unused = options.until_unused;
     let options = ServeOptions {
         home: context.home,
         listen: options.listen,
@@ -34,7 +35,7 @@ pub(super) fn run(context: Context, options: Serve) -> ExitCode {
         .enable_all()
         .build();
     let served = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let served = runtime.block_on(serve(options, json));
+        let served = runtime.block_on(serve(options, json, until_unused));
         // The core has ended what it started; a blocked thread must not keep it.
         runtime.shutdown_background();
         served
@@ -45,14 +46,16 @@ pub(super) fn run(context: Context, options: Serve) -> ExitCode {
     }
 }
 
-/// Runs a core until it is told to end.
-async fn serve(options: ServeOptions, json: bool) -> anyhow::Result<()> {
+/// Runs a core until it is told to end, or, where that is wanted, until nobody uses it.
+async fn serve(options: ServeOptions, json: bool, until_unused: bool) -> anyhow::Result<()> {
     // Before anything is started, so that no signal finds servers that nobody ends.
     let told = Told::listen()?;
     let core = Core::start(options, HolderKind::Serve).await?;
     announce(&core, json)?;
-    told.wait().await;
-    tracing::info!("ending");
+    tokio::select! {
+        () = told.wait() => tracing::info!("ending"),
+        () = core.unused(), if until_unused => tracing::info!("ending, as nobody uses it"),
+    }
     core.stop().await;
     Ok(())
 }

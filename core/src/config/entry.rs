@@ -16,6 +16,9 @@ use crate::{
 /// More calls at once than this are a typing error rather than a wish.
 const CONCURRENT_MAX: usize = 10_000;
 
+/// `session` of a server that each client has a connection of its own to.
+const PER_CLIENT: &str = "per_client";
+
 /// An entry of `mcpServers`.
 pub(super) struct Entry<'a> {
     pub(super) page: &'a Page<'a>,
@@ -61,6 +64,7 @@ impl Entry<'_> {
         };
         fields.check_unique(object, None)?;
         let mut spec = Spec::new(transport::read(&fields)?);
+        spec.written = transport::written(&fields, &spec.transport);
         spec.enabled = enabled(&fields)?;
         spec.quarantined = fields.flag("quarantined")?.unwrap_or(false);
         spec.init_timeout = fields.duration("initTimeout")?;
@@ -74,8 +78,8 @@ impl Entry<'_> {
         Ok(spec)
     }
 
-    /// What is worth knowing about an entry that can be used: keys that look misspelled, and
-    /// references that mean something to other programs only.
+    /// What is worth knowing about an entry that can be used: keys that look misspelled,
+    /// references that mean something to other programs only, and what is not in force yet.
     pub(super) fn notices(&self) -> Vec<Problem> {
         let Some(object) = self.property.value.as_object() else {
             return Vec::new();
@@ -98,7 +102,17 @@ impl Entry<'_> {
                     Some(self.notice(range(value), &field, message, remedy.to_owned()))
                 })
         });
-        misspelled.chain(referring).collect()
+        let per_client = object.get("session").filter(|property| {
+            let written = property.value.as_string_lit();
+            written.is_some_and(|written| written.value == PER_CLIENT)
+        });
+        let not_yet = per_client.map(|property| {
+            let message = "`session` is `per_client`, which is not in force yet: all clients share one connection.";
+            let remedy = "Expect no connection of each client's own, or write `shared`.";
+            let (message, remedy) = (message.to_owned(), remedy.to_owned());
+            self.notice(range(&property.value), "session", message, remedy)
+        });
+        misspelled.chain(referring).chain(not_yet).collect()
     }
 
     fn notice(&self, range: Range, field: &str, message: String, remedy: String) -> Problem {
@@ -129,7 +143,7 @@ fn session(fields: &Fields<'_>) -> Result<SessionMode, Box<Problem>> {
         None => Ok(SessionMode::Shared),
         Some(written) => match written.text {
             "shared" => Ok(SessionMode::Shared),
-            "per_client" => Ok(SessionMode::PerClient),
+            PER_CLIENT => Ok(SessionMode::PerClient),
             other => Err(fields.problem(
                 written.range,
                 Some("session"),

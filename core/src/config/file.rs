@@ -192,11 +192,11 @@ impl ConfigFile {
         let path = self.backups.join(".lock");
         let lock = || {
             fs::create_dir_all(&self.backups)?;
-            let file = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)?;
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(false);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let file = options.open(&path)?;
             file.lock()?;
             Ok(file)
         };

@@ -30,6 +30,11 @@ pub(super) fn resolve(
     Ok(resolved)
 }
 
+/// Whether `text` refers to a variable.
+pub(super) fn is_in(text: &str) -> bool {
+    text.contains(OPENING)
+}
+
 /// The first `${…}` of `text` that other programs give a meaning and Narthex passes on as it
 /// stands, such as `${input:token}` or `${workspaceFolder}`.
 pub(super) fn foreign(text: &str) -> Option<&str> {

@@ -5,13 +5,16 @@ use std::{
 
 use axum::http::{HeaderName, HeaderValue};
 use directories::BaseDirs;
-use jsonc_parser::common::Range;
+use jsonc_parser::{ast::Value, common::Range};
 use url::Url;
 
-use super::field::{Fields, Pair, Text};
+use super::{
+    field::{Fields, Pair, Text},
+    reference,
+};
 use crate::{
     api::wire::Problem,
-    server::{self, HttpFlavor, Transport},
+    server::{self, HttpFlavor, Transport, Written},
 };
 
 /// The keys that name a server's address: ours, Gemini's and Windsurf's.
@@ -30,8 +33,7 @@ enum Wanted {
 pub(super) fn read(fields: &Fields<'_>) -> Result<Transport, Box<Problem>> {
     let wanted = wanted(fields)?;
     let has_command = fields.get("command").is_some();
-    let url_key = URL_KEYS.into_iter().find(|key| fields.get(key).is_some());
-    match (wanted, has_command, url_key) {
+    match (wanted, has_command, url_key(fields)) {
         (Wanted::Any, true, Some(key)) => Err(fields.problem(
             fields.place(key),
             Some(key),
@@ -60,6 +62,38 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Transport, Box<Problem>> {
             "Add `url`, or change `transport`.",
         )),
     }
+}
+
+/// The texts of an entry that can be used that refer to the environment.
+pub(super) fn written(fields: &Fields<'_>, transport: &Transport) -> Written {
+    let refers = |value: &Value<'_>| {
+        let text = value.as_string_lit()?.value.as_ref();
+        reference::is_in(text).then(|| text.to_owned())
+    };
+    let of = |key: &str| fields.get(key).and_then(refers);
+    match transport {
+        Transport::Stdio { .. } => {
+            let args = fields.get("args").and_then(Value::as_array);
+            let args = args.into_iter().flat_map(|list| list.elements.iter());
+            Written {
+                command: of("command"),
+                args: args
+                    .enumerate()
+                    .filter_map(|(place, arg)| Some((place, refers(arg)?)))
+                    .collect(),
+                cwd: of("cwd"),
+                url: None,
+            }
+        }
+        Transport::Http { .. } => Written {
+            url: url_key(fields).and_then(of),
+            ..Written::default()
+        },
+    }
+}
+
+fn url_key(fields: &Fields<'_>) -> Option<&'static str> {
+    URL_KEYS.into_iter().find(|key| fields.get(key).is_some())
 }
 
 fn wanted(fields: &Fields<'_>) -> Result<Wanted, Box<Problem>> {

@@ -203,7 +203,7 @@ impl Gateway {
                 return Err(refusal);
             }
             if tool.state != DefinitionState::Offered {
-                return Err(held(server.as_str()));
+                return Err(held(server.as_str(), tool.state));
             }
             let patience = entry
                 .desire
@@ -291,11 +291,12 @@ impl Call {
                     .catalog
                     .as_ref()
                     .and_then(|catalog| catalog.tool(&self.tool.name));
-                let offered = tool.is_some_and(|tool| tool.state == DefinitionState::Offered);
-                Some(if offered {
+                // One that is gone has changed.
+                let state = tool.map_or(DefinitionState::Changed, |tool| tool.state);
+                Some(if state == DefinitionState::Offered {
                     Ok(endpoint)
                 } else {
-                    Err(held(name))
+                    Err(held(name, state))
                 })
             }
             Availability::Refused(refusal) => Some(Err(refusal)),
@@ -387,8 +388,13 @@ fn no_such_tool(server: Option<&str>) -> Refusal {
     refusal
 }
 
-fn held(server: &str) -> Refusal {
-    let message = format!("server `{server}` has changed this tool, and nobody has reviewed it");
+fn held(server: &str, state: DefinitionState) -> Refusal {
+    let message = match state {
+        DefinitionState::New => format!("server `{server}`: nobody has reviewed this tool yet"),
+        DefinitionState::Changed | DefinitionState::Offered => {
+            format!("server `{server}` has changed this tool, and nobody has reviewed it")
+        }
+    };
     Refusal::of_server(
         "held",
         Fault::Person,

@@ -72,7 +72,7 @@ impl EncodeMetric for Histogram {
         let bounds = BOUNDS_US
             .iter()
             .map(|us| Duration::from_micros(*us).as_secs_f64())
-            .chain([f64::MAX]);
+            .chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds
             .zip(&self.inner.counts)
             .map(|(bound, count)| (bound, count.load(Ordering::Relaxed)))
@@ -84,5 +84,28 @@ impl EncodeMetric for Histogram {
 
     fn metric_type(&self) -> MetricType {
         Self::TYPE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::{encoding::text::encode, registry::Registry};
+
+    use super::*;
+
+    #[test]
+    fn the_last_bucket_holds_everything_and_says_so() {
+        let histogram = Histogram::default();
+        histogram.observe(Duration::from_millis(2));
+        histogram.observe(Duration::from_secs(3600));
+        let mut registry = Registry::default();
+        registry.register("took", "How long it took", histogram);
+
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+
+        let last = text.lines().rfind(|line| line.starts_with("took_bucket"));
+        assert_eq!(last, Some("took_bucket{le=\"+Inf\"} 2"), "{text}");
+        assert!(text.contains("took_bucket{le=\"0.003\"} 1\n"), "{text}");
     }
 }

@@ -36,6 +36,14 @@ pub(super) struct Launch {
 }
 
 impl Command {
+    /// Returns the program that would be started.
+    ///
+    /// # Errors
+    /// When it or the working folder cannot be found or used.
+    pub fn find(&self, environment: &Environment) -> Result<PathBuf, SpawnError> {
+        Ok(self.launch(environment)?.program)
+    }
+
     /// Looks up the program and the working folder.
     pub(super) fn launch(&self, environment: &Environment) -> Result<Launch, SpawnError> {
         let cwd = self.working_folder()?;

@@ -1,5 +1,6 @@
 use std::{
     env,
+    error::Error,
     ffi::{OsStr, OsString},
     io::{self, IsTerminal},
     sync::Arc,
@@ -100,18 +101,25 @@ impl Environment {
     /// one of our standard streams is a terminal, a shell has started us, and its `PATH` is ours.
     /// If the shell gives no answer, our own `PATH` is used, and the log says so.
     pub async fn of_login() -> Self {
+        Self::told_by_login().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the login shell's PATH could not be read, using our own");
+            Self::of_this_process()
+        })
+    }
+
+    /// The same, for whoever wants to know why the shell gave no answer.
+    ///
+    /// # Errors
+    /// When the shell gives none.
+    pub async fn told_by_login() -> Result<Self, Box<dyn Error + Send + Sync>> {
         let own = Self::of_this_process();
         if io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal() {
-            return own;
+            return Ok(own);
         }
-        match platform::login_path(&own).await {
-            Ok(Some(path)) => own.with_path(&path),
-            Ok(None) => own,
-            Err(error) => {
-                tracing::warn!(%error, "the login shell's PATH could not be read, using our own");
-                own
-            }
-        }
+        Ok(match platform::login_path(&own).await? {
+            Some(path) => own.with_path(&path),
+            None => own,
+        })
     }
 
     /// Takes everything from this process, and asks no shell.

@@ -10,7 +10,8 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// For a server that is disconnected, restarted or closed with the core.
+    /// For every server, also one that has failed: an attempt does not wait for the remains of the
+    /// one before it, so that nobody gains by hurrying it.
     ///
     /// Node and Python servers end within 300 ms of their end of input on a busy machine; a server
     /// that saves something gets a second more after SIGTERM. With the clean-up of what it leaves
@@ -18,12 +19,5 @@ impl Patience {
     pub const ORDERLY: Self = Self {
         stdin: Duration::from_millis(1000),
         term: Duration::from_millis(1500),
-    };
-
-    /// For a server that has already failed (it never answered, or broke the protocol), where
-    /// nothing is left to be saved and somebody may wait for the next attempt.
-    pub const BRIEF: Self = Self {
-        stdin: Duration::from_millis(200),
-        term: Duration::from_millis(500),
     };
 }

@@ -10,6 +10,8 @@ use super::Secret;
 pub struct Spec {
     /// How the server is reached.
     pub transport: Transport,
+    /// The texts of the transport that refer to the environment, as they stand in the file.
+    pub written: Written,
     /// `enabled` of the entry; `false` is shown as "Off".
     pub enabled: bool,
     /// `quarantined` of the entry; `true` keeps it from running whatever was approved.
@@ -40,6 +42,7 @@ impl Spec {
     pub fn new(transport: Transport) -> Self {
         Self {
             transport,
+            written: Written::default(),
             enabled: true,
             quarantined: false,
             init_timeout: None,
@@ -83,6 +86,21 @@ pub enum Transport {
         /// Which of the HTTP transports.
         flavor: HttpFlavor,
     },
+}
+
+/// Texts that hold references to the environment, as they stand in the file: what people are shown,
+/// since what a reference stands for may be a secret. What runs, and what an approval names, is the
+/// resolved text. A text without a reference is not among them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The command.
+    pub command: Option<String>,
+    /// Arguments, by their place.
+    pub args: BTreeMap<usize, String>,
+    /// The working folder.
+    pub cwd: Option<String>,
+    /// The address.
+    pub url: Option<String>,
 }
 
 /// A value that may hold a secret: a variable of the environment or a header.

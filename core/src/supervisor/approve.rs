@@ -50,7 +50,10 @@ impl Supervisor {
                 suspended: false,
             });
         }
+        // Given again where it failed: a wish to connect would be refused in quarantine.
+        let again = approval.launch.is_some() && self.is_in_error(&server);
         let next = Desire {
+            generation: desire.generation + u64::from(again),
             approved: desire.approved || approval.launch.is_some(),
             suspended: false,
             reviewed: self.trust_config || ledger.reviewed || ledger.first_seen,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{Command, CommandError, Order, Supervisor};
 use crate::{
@@ -20,12 +20,19 @@ pub(super) struct Batch {
     pub(super) decisions: Vec<Decision>,
     /// The file is read when the rest is carried out: it must not show what is not kept yet, nor
     /// take away what a decision is about.
-    pub(super) reload: Option<oneshot::Sender<u64>>,
+    pub(super) reload: Option<Reload>,
+}
+
+/// A wish to read the file.
+pub(super) struct Reload {
+    pub(super) taken_up: Instant,
+    pub(super) done: oneshot::Sender<u64>,
 }
 
 /// A command that is decided.
 pub(super) struct Decision {
     pub(super) label: &'static str,
+    pub(super) taken_up: Instant,
     pub(super) change: Change,
     pub(super) command: Arc<str>,
     pub(super) answer: oneshot::Sender<Result<Accepted, CommandError>>,
@@ -74,7 +81,7 @@ impl Supervisor {
     /// nothing behind.
     pub(super) fn decide(&mut self, command: Command, batch: &mut Batch) {
         let Command { order, answer } = command;
-        let label = order.label();
+        let (label, taken_up) = (order.label(), Instant::now());
         let outcome = match order {
             Order::Wish { server, wish } => self.decide_wish(server, wish, batch),
             Order::Restart(server) => self.decide_restart(server, batch),
@@ -87,7 +94,7 @@ impl Supervisor {
                 Ok(Change::Paused(paused))
             }
             Order::Reload(done) => {
-                batch.reload = Some(done);
+                batch.reload = Some(Reload { taken_up, done });
                 return;
             }
         };
@@ -96,12 +103,14 @@ impl Supervisor {
                 let command = self.command_id();
                 batch.decisions.push(Decision {
                     label,
+                    taken_up,
                     change,
                     command,
                     answer,
                 });
             }
             Err(error) => {
+                self.handled(label, taken_up);
                 // Whoever no longer waits need not be told.
                 let _ = answer.send(Err(error));
             }
@@ -255,7 +264,7 @@ impl Supervisor {
     }
 
     /// Whether the view shows the server in an error, so that a wish to connect means a new try.
-    fn is_in_error(&self, server: &ServerName) -> bool {
+    pub(super) fn is_in_error(&self, server: &ServerName) -> bool {
         let in_error = |entry: &Arc<Entry>| matches!(entry.phase, Phase::Error { .. });
         self.publisher
             .view()

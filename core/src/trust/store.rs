@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, path::Path, sync::Arc, thread};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc, thread};
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
@@ -136,6 +136,9 @@ pub enum StoreError {
     /// The file was written by a newer version.
     #[error("trust.db was written by a newer Narthex (schema {0})")]
     Newer(i64),
+    /// The file could not be made for this person alone.
+    #[error("failed to make trust.db for this person alone")]
+    Claim(#[source] io::Error),
     /// The system gave no random bytes.
     #[error("no random bytes for a new key")]
     Random,
@@ -150,6 +153,7 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened, is damaged, or is of a newer version.
     pub fn open(path: &Path) -> Result<(Self, Contents), StoreError> {
+        claim(path).map_err(StoreError::Claim)?;
         let mut connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -203,6 +207,28 @@ impl Drop for Store {
             let _ = thread.join();
         }
     }
+}
+
+/// Makes the file for this person alone: it holds the key of the launch ids. SQLite gives the files
+/// beside it the same mode.
+#[cfg(unix)]
+fn claim(path: &Path) -> io::Result<()> {
+    use std::{
+        fs::{OpenOptions, Permissions},
+        os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    };
+
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o600);
+    options
+        .open(path)?
+        .set_permissions(Permissions::from_mode(0o600))
+}
+
+/// A person's folders are private by what they inherit.
+#[cfg(not(unix))]
+fn claim(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -527,6 +553,31 @@ mod tests {
         assert!(ledger.pins[&pin].contains(&hash));
         assert_eq!(contents.clients.len(), 1);
         assert_eq!(contents.launch_key, first.launch_key);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn its_files_are_for_this_person_only() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        // As an earlier version left it.
+        std::fs::write(folder.path().join("trust.db"), "").unwrap();
+        let (store, _) = Store::open(&folder.path().join("trust.db")).unwrap();
+        store.write(vec![Write::Paused(true)]).await.unwrap();
+
+        let mut modes: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|file| {
+                let file = file.unwrap();
+                let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+                (file.file_name().into_string().unwrap(), mode)
+            })
+            .collect();
+
+        modes.sort();
+        let names = ["trust.db", "trust.db-shm", "trust.db-wal"];
+        assert_eq!(modes, names.map(|name| (name.to_owned(), 0o600)));
     }
 
     #[tokio::test]

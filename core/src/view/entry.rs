@@ -174,13 +174,14 @@ impl Entry {
         let Some(catalog) = &self.catalog else {
             return wire::ToolCounts::default();
         };
-        if self.desire.in_quarantine() {
-            return wire::ToolCounts {
-                offered: 0,
-                held: catalog.tools.len(),
-            };
-        }
-        catalog.counts()
+        let counts = catalog.counts();
+        let held = if self.desire.in_quarantine() {
+            catalog.tools.len()
+        } else {
+            counts.held
+        };
+        let offered = if self.is_listed() { counts.offered } else { 0 };
+        wire::ToolCounts { offered, held }
     }
 
     fn wire_error(&self) -> Option<wire::ServerError> {
@@ -252,6 +253,7 @@ impl Entry {
             url: None,
             headers: Default::default(),
         };
+        let written = &spec.written;
         match &spec.transport {
             Transport::Stdio {
                 command,
@@ -259,13 +261,19 @@ impl Entry {
                 cwd,
                 env,
             } => {
-                launch.command = Some(command.clone());
-                launch.args.clone_from(args);
-                launch.cwd = cwd.as_ref().map(|cwd| cwd.display().to_string());
+                let shown = |(place, arg): (usize, &String)| {
+                    written.args.get(&place).unwrap_or(arg).clone()
+                };
+                launch.command = Some(written.command.as_ref().unwrap_or(command).clone());
+                launch.args = args.iter().enumerate().map(shown).collect();
+                launch.cwd = written
+                    .cwd
+                    .clone()
+                    .or_else(|| cwd.as_ref().map(|cwd| cwd.display().to_string()));
                 launch.env = masked(env);
             }
             Transport::Http { url, headers, .. } => {
-                launch.url = Some(masked_url(url));
+                launch.url = Some(masked_url(written.url.as_deref().unwrap_or(url.as_str())));
                 launch.headers = masked(headers);
             }
         }
@@ -286,23 +294,22 @@ fn with_last_words(cause: &Cause) -> String {
     format!("{}; the last it said: {words}", cause.message)
 }
 
-/// Returns the address with the values of its query masked: tokens travel there.
-fn masked_url(url: &url::Url) -> String {
-    let mut shown = url.clone();
-    if url.query().is_some() {
-        let names: Vec<_> = url
-            .query_pairs()
-            .map(|(name, _)| name.into_owned())
-            .collect();
-        shown.set_query(None);
-        let masked = names
-            .iter()
-            .map(|name| format!("{name}={MASK}"))
-            .collect::<Vec<_>>()
-            .join("&");
-        return format!("{shown}?{masked}");
-    }
-    shown.to_string()
+/// Returns the address with the values of its query masked: tokens travel there. It need not be a
+/// whole address: what a reference stands for is not in it.
+fn masked_url(url: &str) -> String {
+    let (address, fragment) = match url.split_once('#') {
+        Some((address, fragment)) => (address, format!("#{fragment}")),
+        None => (url, String::new()),
+    };
+    let Some((path, query)) = address.split_once('?') else {
+        return url.to_owned();
+    };
+    let masked = |pair: &str| {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        format!("{name}={MASK}")
+    };
+    let query: Vec<String> = query.split('&').map(masked).collect();
+    format!("{path}?{}{fragment}", query.join("&"))
 }
 
 const fn transport_kind(spec: &Spec) -> TransportKind {
@@ -316,5 +323,28 @@ const fn transport_kind(spec: &Spec) -> TransportKind {
             flavor: HttpFlavor::Auto | HttpFlavor::Streamable,
             ..
         } => TransportKind::Http,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_values_of_a_query_are_masked() {
+        for (url, shown) in [
+            ("https://h/mcp", "https://h/mcp"),
+            ("https://h/mcp#a", "https://h/mcp#a"),
+            (
+                "https://h/?a=1&b=2=3#c?d=4",
+                "https://h/?a=••••&b=••••#c?d=4",
+            ),
+            (
+                "${env:ORIGIN}/mcp?key=k-${env:KEY}",
+                "${env:ORIGIN}/mcp?key=••••",
+            ),
+        ] {
+            assert_eq!(masked_url(url), shown);
+        }
     }
 }

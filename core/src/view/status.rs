@@ -52,7 +52,8 @@ impl Status {
             return status(Condition::Off, text, Some(Action::ShowInConfig));
         }
         if desire.in_quarantine() {
-            return Self::of_quarantine(desire, last_cause, catalog);
+            let gave_up = matches!(phase, Phase::Error { retry_at: None, .. });
+            return Self::of_quarantine(desire, gave_up, last_cause, catalog);
         }
         if paused {
             return status(
@@ -70,6 +71,7 @@ impl Status {
 
     fn of_quarantine(
         desire: &Desire,
+        gave_up: bool,
         last_cause: Option<&Cause>,
         catalog: Option<&Reviewed>,
     ) -> Self {
@@ -90,6 +92,14 @@ impl Status {
             (
                 format!("Waits for you to review {}.", tools(catalog.tools.len())),
                 Action::Review,
+            )
+        } else if let (true, Some(cause)) = (gave_up, last_cause) {
+            (
+                format!(
+                    "{} Approve what it would run again to have it tried again.",
+                    sentence(&cause.message)
+                ),
+                Action::Approve,
             )
         } else if let Some(cause) = last_cause {
             (
@@ -307,6 +317,41 @@ mod tests {
             Status::derive(&desire, false, &up, None, None).action,
             Some(Action::Approve)
         );
+    }
+
+    #[test]
+    fn what_was_given_up_before_anybody_could_review_it_says_what_helps() {
+        let cause = Arc::new(Cause::new(
+            CauseKind::CommandNotFound,
+            "command `x` not found",
+            "install it",
+        ));
+        let error = |retry_at| -> Phase<()> {
+            Phase::Error {
+                cause: Arc::clone(&cause),
+                failures: 1,
+                retry_at,
+            }
+        };
+        let desire = Desire {
+            reviewed: false,
+            ..good()
+        };
+        let status = |phase| Status::derive(&desire, false, &phase, Some(&cause), None);
+
+        let given_up = status(error(None));
+
+        assert_eq!(
+            (given_up.condition, given_up.action),
+            (Condition::InQuarantine, Some(Action::Approve))
+        );
+        assert!(
+            given_up.sentence.starts_with("Command `x` not found."),
+            "{}",
+            given_up.sentence
+        );
+        let coming = status(error(Some(Instant::now())));
+        assert_eq!(coming.action, Some(Action::Review));
     }
 
     #[test]

@@ -25,7 +25,12 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else() {
         (Method::GET, "/api/v1/servers/alpha"),
         (Method::GET, "/api/v1/servers/alpha/tools"),
         (Method::GET, "/api/v1/servers/alpha/logs"),
+        (Method::GET, "/api/v1"),
+        (Method::GET, "/api/v1/"),
+        (Method::GET, "/api/v1/servers/"),
         (Method::GET, "/api/v1/no/such/thing"),
+        (Method::PUT, "/api/v1/servers"),
+        (Method::OPTIONS, "/api/v1/no/such/thing"),
         (Method::POST, "/api/v1/servers"),
         (Method::PATCH, "/api/v1/servers/alpha"),
         (Method::DELETE, "/api/v1/servers/alpha"),
@@ -68,9 +73,36 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else() {
         let raw = ask(&core, Who::Control, Method::GET, path).await;
         assert_eq!(raw.status, 200, "{path}: {raw:?}");
     }
+    for path in ["/api/v1", "/api/v1/", "/api/v1/servers/", "/api/v1/no"] {
+        let raw = ask(&core, Who::Control, Method::GET, path).await;
+        assert_eq!(raw.status, 404, "{path}: {raw:?}");
+        assert_problem(&raw);
+    }
+    for (who, status) in [(Who::Nobody, 401), (Who::Client, 405), (Who::Control, 403)] {
+        let raw = ask(&core, who, Method::PUT, "/mcp").await;
+        assert_eq!(raw.status, status, "PUT /mcp as {who:?}: {raw:?}");
+        assert_problem(&raw);
+    }
     // The refused DELETE, PATCH and wishes have changed nothing.
     let server = core.server("alpha").await;
     assert!(server.is("connected"), "{server:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_a_problem_too() {
+    let core = Core::trusted([("alpha", Entry::scripted([]))]).await;
+    let raw = core.get("/servers/alpha/logs?lines=x").await;
+    assert_eq!(raw.status, 400, "{raw:?}");
+    assert_problem(&raw);
+
+    // A client may send 16 MB, and no more.
+    let entry =
+        |bytes: usize| json!({"name": "beta", "entry": {"command": 5, "x": "x".repeat(bytes)}});
+    let raw = core.post("/servers", entry(15 << 20)).await;
+    assert_eq!(raw.status, 422, "{raw:?}");
+    let raw = core.post("/servers", entry(16 << 20)).await;
+    assert_eq!(raw.status, 413, "{raw:?}");
+    assert_problem(&raw);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use narthex_testkit::{
-    census,
+    binaries, census,
     core::{Core, Home},
     entry::Entry,
     gate::Gate,
@@ -160,6 +160,12 @@ async fn an_added_tool_is_held_and_a_removed_one_disappears() {
     assert_eq!(state_of(&core, "three").await, "new");
     assert_eq!(state_of(&core, "one").await, "offered");
     assert_held(&core, "three").await;
+    let refused = core.session().await.call("alpha__three", json!({})).await;
+    let said = refused.message["error"]["message"].as_str().unwrap();
+    assert!(
+        said.ends_with("nobody has reviewed this tool yet"),
+        "{said}"
+    );
 
     offers.remove("two");
     announce(&core);
@@ -382,6 +388,61 @@ async fn the_epoch_grows_by_one_with_every_change_and_survives_the_core() {
         .wait_until("alpha", |server| server.is("connected"))
         .await;
     assert_eq!(server.epoch, Some(first + 3));
+}
+
+#[tokio::test]
+async fn what_a_reference_stands_for_is_approved_and_not_shown() {
+    let entry = Entry::scripted(["--tools", "${env:COUNT}", "--", "${env:TOKEN}"])
+        .set("cwd", "${env:FOLDER}");
+    let home = Home::new()
+        .env("COUNT", "1")
+        .env("FOLDER", "/tmp")
+        .env("TOKEN", "s3cret-one");
+    let core = home.with([("alpha", entry)]).start().await;
+    let before = core.server("alpha").await.launch.unwrap();
+    let shown = ["--tools", "${env:COUNT}", "--", "${env:TOKEN}"];
+    assert_eq!(before.rest["args"], json!(shown));
+    assert_eq!(before.rest["cwd"], "${env:FOLDER}");
+    let all = core.get("/servers").await.body;
+    assert!(!all.contains("s3cret"), "{all}");
+
+    let (home, _) = core.end(Signal::TERM).await;
+    let core = home.env("TOKEN", "s3cret-two").start().await;
+
+    let after = core.server("alpha").await.launch.unwrap();
+    assert_eq!(after.rest, before.rest);
+    assert_ne!(after.id, before.id);
+}
+
+#[tokio::test]
+async fn an_approved_launch_that_failed_is_tried_again_when_it_is_approved_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("later");
+    let entry = Entry::new(json!({"command": program}));
+    let core = Home::new().with([("alpha", entry)]).start().await;
+    core.approve_launch("alpha").await;
+
+    let failed = core
+        .wait_until("alpha", |server| server.phase["gave_up"] == true)
+        .await;
+    assert!(failed.awaits("approve"), "{failed:?}");
+    assert_eq!(failed.error_kind(), "command_not_found");
+    let message = &failed.error.as_ref().unwrap().message;
+    assert!(
+        failed
+            .sentence
+            .to_lowercase()
+            .contains(&message.to_lowercase()),
+        "{failed:?}"
+    );
+    // It stays in quarantine, so these do not bring it up.
+    for wish in ["connect", "restart"] {
+        assert_eq!(core.try_wish("alpha", wish).await.status, 409, "{wish}");
+    }
+
+    std::os::unix::fs::symlink(binaries::scripted_server(), &program).unwrap();
+    let server = core.approve_all("alpha").await;
+    assert!(server.is("connected"), "{server:?}");
 }
 
 /// Asserts that clients neither see nor can call the tool `name` of `alpha`, at either address, and

@@ -31,6 +31,8 @@ async fn disconnect_and_connect_do_what_they_say() {
         (server.wish.as_str(), server.action.as_deref()),
         ("disconnected", Some("connect"))
     );
+    // What clients see of it, and what waits for a person: nothing.
+    assert_eq!((server.tools.offered, server.tools.held), (0, 0));
     core.wait_until_server_gone("alpha", GONE).await;
     assert!(
         session
@@ -450,5 +452,38 @@ fn assert_rising(events: &[Event], from: u64) {
     for event in events {
         assert!(event.revision() >= last, "{last} before {event:?}");
         last = event.revision();
+    }
+}
+
+#[tokio::test]
+async fn each_message_is_counted_under_its_own_name() {
+    let core = Core::trusted([("alpha", Entry::scripted([]))]).await;
+
+    core.wish("alpha", "disconnect").await;
+    // Refused, and counted all the same.
+    assert_eq!(core.try_wish("alpha", "restart").await.status, 409);
+    core.wish("alpha", "connect").await;
+    core.wish("alpha", "disconnect").await;
+    let entry = json!({"name": "beta", "entry": {"command": "nothing", "enabled": false}});
+    assert_eq!(core.post("/servers", entry).await.status, 201);
+
+    let request = core
+        .request(reqwest::Method::GET, "/metrics")
+        .bearer_auth(core.home.token("control"));
+    let metrics = core.send(request).await.body;
+    let counted = |message: &str| {
+        let name =
+            format!("narthex_supervisor_message_duration_seconds_count{{message=\"{message}\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        line.map(|count| count.parse::<u64>().unwrap())
+    };
+    for (message, count) in [
+        ("disconnect", Some(2)),
+        ("connect", Some(1)),
+        ("restart", Some(1)),
+        ("reload", Some(1)),
+        ("command", None),
+    ] {
+        assert_eq!(counted(message), count, "{message}: {metrics}");
     }
 }

@@ -57,6 +57,25 @@ impl Watch {
         Ok(one.server)
     }
 
+    /// Returns the revision of the last look.
+    pub(super) const fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// Waits for something newer than `revision`.
+    pub(super) async fn until_after(
+        &mut self,
+        remote: &Remote,
+        limit: Duration,
+        revision: u64,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + limit;
+        while self.seen <= revision {
+            self.news(remote, deadline).await?;
+        }
+        Ok(())
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }

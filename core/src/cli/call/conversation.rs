@@ -164,11 +164,23 @@ fn answer(method: &str, id: &Value) -> Value {
     json!({"jsonrpc": "2.0", "id": id, "error": error})
 }
 
+/// Returns the code of a refused call, by what the core's own refusals say of themselves. An error
+/// of the server's says no such thing.
+fn exit(error: &RpcError) -> Exit {
+    let (fault, kind) = (&error.data["fault"], error.data["kind"].as_str());
+    match kind {
+        Some("timed_out" | "not_connected") => Exit::TimedOut,
+        Some("unknown_tool") => Exit::NotFound,
+        Some(_) if fault == "person" => Exit::Refused,
+        Some(_) | None => Exit::Failed,
+    }
+}
+
 fn concluded(incoming: Incoming) -> Result<Box<RawValue>, Failure> {
     match (incoming.result, incoming.error) {
         (Some(result), _) => Ok(result),
         (None, Some(error)) => {
-            let failure = Failure::new(Exit::Failed, format!("{} ({})", error.message, error.code));
+            let failure = Failure::new(exit(&error), format!("{} ({})", error.message, error.code));
             Err(match error.data["remedy"].as_str() {
                 Some(remedy) => failure.remedy(remedy),
                 None => failure,

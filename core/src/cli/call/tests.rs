@@ -81,6 +81,40 @@ async fn an_error_fails_with_its_words() {
 }
 
 #[tokio::test]
+async fn a_refusal_says_by_its_code_who_could_help() {
+    for (data, exit) in [
+        (json!({"kind": "held", "fault": "person"}), Exit::Refused),
+        (json!({"kind": "paused", "fault": "person"}), Exit::Refused),
+        (
+            json!({"kind": "timed_out", "fault": "server"}),
+            Exit::TimedOut,
+        ),
+        (
+            json!({"kind": "not_connected", "fault": "server"}),
+            Exit::TimedOut,
+        ),
+        (
+            json!({"kind": "unknown_tool", "fault": "client"}),
+            Exit::NotFound,
+        ),
+        (json!({"kind": "failed", "fault": "server"}), Exit::Failed),
+        (json!("the server's own"), Exit::Failed),
+    ] {
+        let core = Stub::start({
+            let data = data.clone();
+            move |seen: &Seen| {
+                answer(seen, |id| {
+                    let error = json!({"code": -32000, "message": "no", "data": data});
+                    stub::json(200, &json!({"jsonrpc": "2.0", "id": id, "error": error}))
+                })
+            }
+        })
+        .await;
+        assert_eq!(call(&core, &[]).await.unwrap_err().exit, exit, "{data}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_not_found() {
     let core = Stub::start(|_| {
         let problem =

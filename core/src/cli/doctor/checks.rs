@@ -1,9 +1,9 @@
 use std::{
-    env, fs, io,
+    env,
+    error::Error,
+    fs, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
 };
 
 use super::Finding;
@@ -11,15 +11,13 @@ use crate::{
     cli::{Context, Failure, config, counted},
     config::Source,
     home::{self, Holder, HolderKind},
+    process::{self, Command, Environment, SpawnError},
     server::{Spec, Transport},
 };
 
 /// Where a core listens unless it is told otherwise.
 const DEFAULT_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7410);
-
-/// How long a login shell may take to say its PATH: some load half a development environment.
-const SHELL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes every check.
 pub(super) async fn all(context: &Context) -> Result<Vec<Finding>, Failure> {
@@ -34,16 +32,17 @@ pub(super) async fn all(context: &Context) -> Result<Vec<Finding>, Failure> {
     let found = config::read(&file);
     findings.push(configuration(&file, &found));
     findings.push(core(home::holder(&home)));
-    findings.push(guard());
-    let login = login_path().await;
-    findings.push(path(login.as_deref()));
+    findings.extend(process::guard().map(guard));
+    let told = Environment::told_by_login().await;
+    findings.push(path(&told));
     if let Source::Read(reading) = &found {
-        let search = login.or_else(|| env::var("PATH").ok()).unwrap_or_default();
+        let environment = told.unwrap_or_else(|_| Environment::of_this_process());
         let specs = reading
             .entries
             .iter()
             .filter_map(|(name, entry)| Some((name, entry.as_ref().ok()?)));
-        findings.extend(specs.filter_map(|(name, spec)| command(name.as_str(), spec, &search)));
+        findings
+            .extend(specs.filter_map(|(name, spec)| command(name.as_str(), spec, &environment)));
     }
     Ok(findings)
 }
@@ -155,125 +154,101 @@ fn core(holder: Option<Holder>) -> Finding {
     }
 }
 
-fn guard() -> Finding {
+fn guard(found: Result<PathBuf, SpawnError>) -> Finding {
     let check = "guard";
-    let name = format!("narthex-guard{}", env::consts::EXE_SUFFIX);
-    let beside = env::current_exe().map(|program| program.with_file_name(&name));
-    match beside {
-        Ok(path) if path.is_file() => Finding::good(check, path.display().to_string()),
-        Ok(path) => Finding::bad(
-            check,
-            format!("{} is not there", path.display()),
-            "Install Narthex again: without its guard, servers may outlive it.",
-        ),
+    match found {
+        Ok(path) => Finding::good(check, path.display().to_string()),
         Err(error) => Finding::bad(
             check,
-            format!("cannot tell where this program is: {error}"),
-            "Run narthex by its full path.",
+            error.to_string(),
+            "Install Narthex again: no server starts without its guard.",
         ),
     }
 }
 
-fn path(login: Option<&str>) -> Finding {
+/// The `PATH` that a core would start servers with that is started from here.
+fn path(told: &Result<Environment, Box<dyn Error + Send + Sync>>) -> Finding {
     let check = "path";
-    let here = env::var("PATH").unwrap_or_default();
-    match login {
-        Some(login) => {
-            let count = env::split_paths(login).count();
+    match told {
+        Ok(environment) => {
+            let here = env::var_os("PATH").unwrap_or_default();
             let here: Vec<PathBuf> = env::split_paths(&here).collect();
-            let more = env::split_paths(login)
-                .filter(|folder| !here.contains(folder))
-                .count();
-            Finding::good(
-                check,
-                format!("{count} folders of the login shell, {more} of them not here"),
-            )
+            let folders: Vec<PathBuf> = env::split_paths(environment.path()).collect();
+            let more = folders.iter().filter(|folder| !here.contains(folder));
+            let (count, more) = (folders.len(), more.count());
+            Finding::good(check, format!("{count} folders, {more} of them not here"))
         }
-        None if cfg!(unix) => Finding::bad(
+        Err(error) => Finding::bad(
             check,
-            "the login shell did not say its PATH",
-            "Look whether `$SHELL -lc 'echo $PATH'` works.",
-        ),
-        None => Finding::good(
-            check,
-            format!("{} folders", env::split_paths(&here).count()),
+            format!("the login shell did not say its PATH: {error}"),
+            "Look whether `$SHELL -l -i -c 'echo $PATH'` works.",
         ),
     }
-}
-
-/// Asks the login shell for its PATH: that is what a desktop started at login can be given, and
-/// where a person's `npx` and `uvx` are.
-async fn login_path() -> Option<String> {
-    if !cfg!(unix) {
-        return None;
-    }
-    let shell = env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned());
-    let asked = tokio::process::Command::new(shell)
-        .args(["-lc", r#"printf '\n%s' "$PATH""#])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(SHELL_TIMEOUT, asked)
-        .await
-        .ok()?
-        .ok()?;
-    let said = String::from_utf8(output.stdout).ok()?;
-    // A profile may greet; the PATH is the last line.
-    said.lines()
-        .last()
-        .filter(|path| !path.is_empty())
-        .map(str::to_owned)
 }
 
 /// Looks for what a server starts; nothing for one over HTTP.
-fn command(name: &str, spec: &Spec, search: &str) -> Option<Finding> {
+fn command(name: &str, spec: &Spec, environment: &Environment) -> Option<Finding> {
     let check = "command";
     let command = match &spec.transport {
-        Transport::Stdio { command, .. } => command,
+        Transport::Stdio {
+            command,
+            args,
+            cwd,
+            env,
+        } => Command {
+            program: command.clone(),
+            args: args.clone(),
+            cwd: cwd.clone(),
+            env: env
+                .iter()
+                .map(|(name, value)| (name.clone(), value.resolved.clone()))
+                .collect(),
+        },
         Transport::Http { .. } => return None,
     };
-    Some(match find_program(command, search) {
-        Some(path) => Finding::good(check, format!("{name}: {}", path.display())),
-        None => Finding::bad(
-            check,
-            format!("{name}: `{command}` was not found"),
-            "Install it, or write its full path into the entry.",
-        ),
+    Some(match command.find(environment) {
+        Ok(path) => Finding::good(check, format!("{name}: {}", path.display())),
+        Err(error) => Finding::bad(check, format!("{name}: {error}"), error.remedy()),
     })
 }
 
-fn find_program(command: &str, search: &str) -> Option<PathBuf> {
-    if command.contains(['/', '\\']) {
-        return Some(PathBuf::from(command)).filter(|path| path.is_file());
-    }
-    let suffixes: &[&str] = if cfg!(windows) {
-        &["", ".exe", ".cmd", ".bat"]
-    } else {
-        &[""]
-    };
-    env::split_paths(search)
-        .flat_map(|folder| {
-            suffixes
-                .iter()
-                .map(move |suffix| folder.join(format!("{command}{suffix}")))
-        })
-        .find(|path| path.is_file())
-}
-
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
+    use std::{collections::BTreeMap, os::unix::fs::PermissionsExt};
+
     use super::*;
+    use crate::server::{Secret, Value};
 
     #[test]
-    fn a_command_is_looked_for_where_the_login_shell_looks() {
+    fn a_command_is_looked_for_where_the_core_looks() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("tool"), "").unwrap();
-        let search = folder.path().to_str().unwrap();
-        assert_eq!(
-            find_program("tool", search),
-            Some(folder.path().join("tool"))
-        );
-        assert_eq!(find_program("other", search), None);
+        let tool = folder.path().join("tool");
+        fs::write(&tool, "").unwrap();
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o700)).unwrap();
+        let path = folder.path().to_str().unwrap();
+        let path = Value {
+            written: Secret::new(path),
+            resolved: Secret::new(path),
+        };
+        let look = |program: &str, env: &[(&str, &Value)]| {
+            let env = env
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), Value::clone(value)));
+            let spec = Spec::new(Transport::Stdio {
+                command: program.to_owned(),
+                args: Vec::new(),
+                cwd: None,
+                env: env.collect::<BTreeMap<_, _>>(),
+            });
+            command("x", &spec, &Environment::of_this_process()).unwrap()
+        };
+
+        // An entry's own PATH is where its program is looked up.
+        assert!(look("tool", &[("PATH", &path)]).ok);
+        let missing = look("tool", &[]);
+        assert!(!missing.ok);
+        assert!(missing.remedy.unwrap().contains("Install `tool`"));
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(!look(tool.to_str().unwrap(), &[]).ok);
     }
 }

@@ -60,12 +60,12 @@ pub(super) async fn core(
     }
 }
 
-/// Starts a core that outlives us: in a session of its own, with none of our pipes. If it ends
-/// first, the runtime reaps it.
+/// Starts a core that outlives us, for other clients, until nobody uses it: in a session of its own,
+/// with none of our pipes. If it ends first, the runtime reaps it.
 fn start(home: Option<PathBuf>) -> io::Result<Child> {
     let mut command = Command::new(env::current_exe()?);
     command
-        .arg("serve")
+        .args(["serve", "--until-unused"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

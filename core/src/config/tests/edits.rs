@@ -206,6 +206,8 @@ fn permissions_and_links_are_kept() {
     let case = Case::empty();
     case.file.add(&name("x"), &json!({})).unwrap();
     assert_eq!(mode(&case.path), 0o600);
+    let lock = case.folder.path().join("backups/.lock");
+    assert_eq!(mode(&lock), 0o600);
 
     for start in [Some("{}"), None] {
         let case = Case::empty();

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     config::check_entry,
-    server::{HttpFlavor, Secret, SessionMode, Transport, Value},
+    server::{HttpFlavor, Secret, SessionMode, Transport, Value, Written},
 };
 
 fn stdio(
@@ -65,6 +65,33 @@ fn a_program_has_arguments_a_folder_and_variables() {
     assert_eq!(env["A"].resolved, Secret::new("plain"));
     assert_eq!(env["B"].written, Secret::new("x-${env:TOKEN}"));
     assert_eq!(env["B"].resolved, Secret::new("x-s3cret"));
+}
+
+#[test]
+fn texts_that_refer_are_kept_as_they_were_written() {
+    let of = |text: &str| entry(text).unwrap().written;
+    assert_eq!(
+        of(
+            r#"{"command": "${env:HOME}/x", "args": ["-t", "${env:TOKEN}", "${other}"],
+               "cwd": "~/${env:TOKEN}", "env": {"B": "${env:TOKEN}"}}"#
+        ),
+        Written {
+            command: Some("${env:HOME}/x".into()),
+            args: BTreeMap::from([(1, "${env:TOKEN}".into())]),
+            cwd: Some("~/${env:TOKEN}".into()),
+            url: None,
+        }
+    );
+    assert_eq!(
+        of(r#"{"serverUrl": "${env:ORIGIN}/mcp", "args": ["${env:TOKEN}"]}"#),
+        Written {
+            url: Some("${env:ORIGIN}/mcp".into()),
+            ..Written::default()
+        }
+    );
+    let plain = r#"{"command": "x", "args": ["$TOKEN"], "cwd": "/srv", "url": "${env:ORIGIN}",
+        "transport": "stdio"}"#;
+    assert_eq!(of(plain), Written::default());
 }
 
 #[test]

@@ -15,9 +15,16 @@ use std::{
 
 use rustix::fs::{Access, access};
 
+use crate::process::SpawnError;
+
 pub use guard::guard_main;
 pub(in crate::process) use login::login_path;
 pub(in crate::process) use tree::Tree;
+
+/// Returns the guard that servers are started under.
+pub(in crate::process) fn guard() -> Option<Result<PathBuf, SpawnError>> {
+    Some(guard_file::find())
+}
 
 /// Returns the files that `path` may mean as a program.
 pub(in crate::process) fn candidates(path: &Path) -> impl Iterator<Item = PathBuf> {

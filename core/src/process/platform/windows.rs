@@ -170,6 +170,11 @@ pub(in crate::process) async fn login_path(
     Ok(None)
 }
 
+/// Returns nothing: jobs do a guard's work.
+pub(in crate::process) const fn guard() -> Option<Result<PathBuf, SpawnError>> {
+    None
+}
+
 /// Says that there is nothing to guard.
 pub fn guard_main() -> ExitCode {
     // Nobody may be listening, and there is nothing else to tell.
