@@ -27,8 +27,9 @@ mod events {
 
     use narthex_testkit::{
         binaries, census,
-        core::{Core, Event},
+        core::Core,
         entry::Entry,
+        events::Event,
         load::Measured,
         table::{Table, millis, setting},
     };

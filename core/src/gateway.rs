@@ -6,6 +6,7 @@ mod availability;
 mod call;
 pub mod credentials;
 mod flights;
+mod flying;
 mod post;
 mod respond;
 mod session;

@@ -5,6 +5,7 @@
 //! woken by whoever reads the answer.
 
 mod call;
+mod cancel;
 mod endpoint;
 mod http;
 mod http_stream;

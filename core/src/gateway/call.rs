@@ -1,16 +1,17 @@
-use std::{ops::Range, pin::Pin, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use axum::response::Response;
 use bytes::Bytes;
 use tokio::{
     sync::mpsc,
-    time::{Instant, Sleep, sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
     Gateway,
     availability::{Availability, not_back, wait_for},
     flights::{Boarded, Flight},
+    flying::{Flying, next_notice},
     respond,
     session::{Held, Scope},
     stream,
@@ -45,32 +46,6 @@ pub(super) struct Call {
     notices: Option<mpsc::Sender<Bytes>>,
 }
 
-/// A call under way, with all that its end can come from.
-pub(super) struct Flying {
-    /// The answer.
-    pub(super) answer: Pin<Box<dyn Future<Output = Spliced> + Send>>,
-    /// The progress.
-    pub(super) notices: Option<mpsc::Receiver<Bytes>>,
-    /// The time for the next progress or the answer.
-    pub(super) deadline: Pin<Box<Sleep>>,
-    /// How long that is.
-    pub(super) patience: Duration,
-    /// Whether the client cancels it.
-    pub(super) boarded: Boarded<Held>,
-    /// What is called, for the answer if the time runs out.
-    pub(super) server: ServerName,
-    /// The request's id, for that answer.
-    pub(super) id: Bytes,
-}
-
-impl Flying {
-    /// Gives the call up, and returns what the client is told.
-    pub(super) fn time_out(&self) -> Bytes {
-        self.boarded.time_out();
-        timed_out(self.server.as_str(), self.patience).response(&self.id)
-    }
-}
-
 impl Gateway {
     /// Passes a tool call through.
     pub(super) async fn call(
@@ -102,7 +77,7 @@ impl Gateway {
         tokio::select! {
             biased;
             answer = &mut flying.answer => respond::message(answer),
-            Some(notice) = stream::next_notice(&mut flying.notices) => stream::events(flying, Some(notice)),
+            Some(notice) = next_notice(&mut flying.notices) => stream::events(flying, Some(notice)),
             () = flying.boarded.cancelled() => stream::nothing(),
             () = &mut flying.deadline => {
                 if takes_events && patience > STREAM_AFTER {
@@ -402,15 +377,6 @@ fn held(server: &str, state: DefinitionState) -> Refusal {
         message,
         format!("Review it: narthex approve {server}"),
     )
-}
-
-fn timed_out(server: &str, patience: Duration) -> Refusal {
-    let message = format!(
-        "server `{server}` gave no answer and no progress within {}",
-        humantime::format_duration(patience)
-    );
-    let remedy = "Give its calls more time with \"callTimeout\" in its entry.";
-    Refusal::of_server("timed_out", Fault::Server, server, message, remedy).retry_unsafe()
 }
 
 /// Returns what a client is told of a failed call. `repeatable`: calling again does no harm.

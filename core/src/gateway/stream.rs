@@ -1,6 +1,5 @@
 use std::{
     convert::Infallible,
-    future::pending,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -14,14 +13,14 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::watch,
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Gateway,
-    call::Flying,
+    flying::{Flying, next_notice},
     respond,
     session::{Scope, Session},
 };
@@ -33,14 +32,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(25);
 const COMMENT: Bytes = Bytes::from_static(b": alive\n\n");
 
 const LIST_CHANGED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
-
-/// Returns the next progress; forever pending where there will be none.
-pub(super) async fn next_notice(notices: &mut Option<mpsc::Receiver<Bytes>>) -> Option<Bytes> {
-    match notices {
-        Some(notices) => notices.recv().await,
-        None => pending().await,
-    }
-}
 
 fn response(events: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
     let mut response = Response::new(Body::from_stream(events));

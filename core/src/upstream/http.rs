@@ -22,7 +22,9 @@ use hyper_util::{
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::{CallError, Notices, Pending, Reply, Signals, http_stream, stdio};
+use super::{
+    CallError, Notices, Pending, Reply, Signals, cancel::CancelOnDrop, http_stream, stdio,
+};
 use crate::{
     mcp::{Envelope, Kind, Outgoing, Revision, SERVER_MESSAGE_BYTES_MAX, sse},
     server::{Cause, CauseKind, Value},
@@ -260,11 +262,11 @@ impl HttpConnection {
                 other => other,
             };
         }
-        let cancel = CancelOnDrop {
-            connection: self,
-            id: ticket.id(),
-            armed: true,
-        };
+        let cancel = CancelOnDrop::new(ticket.id(), |message| {
+            if !self.closing.load(Ordering::Relaxed) {
+                self.post_later(message);
+            }
+        });
         let exchange = self.exchange(request, ticket.id());
         let reply = tokio::select! {
             biased;
@@ -444,26 +446,5 @@ fn body_error(error: &(dyn std::error::Error + 'static)) -> CallError {
         CallError::TooLong
     } else {
         CallError::ServerEnded
-    }
-}
-
-/// Tells the server that nobody waits any more.
-struct CancelOnDrop<'a> {
-    connection: &'a HttpConnection,
-    id: u64,
-    armed: bool,
-}
-
-impl CancelOnDrop<'_> {
-    fn disarm(mut self) {
-        self.armed = false;
-    }
-}
-
-impl Drop for CancelOnDrop<'_> {
-    fn drop(&mut self) {
-        if self.armed && !self.connection.closing.load(Ordering::Relaxed) {
-            self.connection.post_later(stdio::cancellation(self.id));
-        }
     }
 }

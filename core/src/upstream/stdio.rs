@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{CallError, Notices, Pending, Reply, Signals};
+use super::{CallError, Notices, Pending, Reply, Signals, cancel::CancelOnDrop};
 use crate::{
     mcp::{Envelope, Kind, Outgoing, SERVER_MESSAGE_BYTES_MAX},
     server::{Cause, CauseKind, logs::Log},
@@ -100,11 +100,10 @@ impl StdioConnection {
             };
         }
         self.send(request.render(ticket.id()))?;
-        let cancel = CancelOnDrop {
-            connection: self,
-            id: ticket.id(),
-            armed: true,
-        };
+        // A server that does not read, or has ended, needs no cancellation.
+        let cancel = CancelOnDrop::new(ticket.id(), |message| {
+            let _ = self.send(message);
+        });
         let reply = ticket.reply().await;
         cancel.disarm();
         reply
@@ -138,38 +137,6 @@ impl Drop for StdioConnection {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
-}
-
-/// Tells the server that nobody waits any more.
-struct CancelOnDrop<'a> {
-    connection: &'a StdioConnection,
-    id: u64,
-    armed: bool,
-}
-
-impl CancelOnDrop<'_> {
-    fn disarm(mut self) {
-        self.armed = false;
-    }
-}
-
-impl Drop for CancelOnDrop<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            let message = cancellation(self.id);
-            // A server that does not read, or has ended, needs no cancellation.
-            let _ = self.connection.send(message);
-        }
-    }
-}
-
-/// Returns the notification that cancels the request `id`.
-pub(super) fn cancellation(id: u64) -> Vec<u8> {
-    let reason = "the client no longer waits";
-    format!(
-        r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"{reason}"}}}}"#
-    )
-    .into_bytes()
 }
 
 /// Writes what has gathered in one go, so that many small messages cost one system call.

@@ -23,8 +23,9 @@ use crate::{
     binaries,
     census::{self, Process},
     entry::Entry,
+    events::Events,
     session::{Raw, Session},
-    sse::{SseEvent, SseStream},
+    sse::SseStream,
     view::Server,
 };
 
@@ -473,7 +474,7 @@ impl Core {
         }
         let response = request.send().await.expect("the core answers over HTTP");
         assert_eq!(response.status(), 200, "GET /events: {response:?}");
-        Events(SseStream::new(response))
+        Events::new(SseStream::new(response))
     }
 
     /// Waits until `predicate` holds for `name`, following the events.
@@ -655,72 +656,6 @@ impl Drop for Core {
 impl Drop for Home {
     fn drop(&mut self) {
         census::kill_marked(&self.marker);
-    }
-}
-
-/// A stream of events.
-#[derive(Debug)]
-pub struct Events(SseStream);
-
-/// An event.
-#[derive(Debug, Clone)]
-pub struct Event {
-    /// Its id: `{instance}-{revision}`.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its data.
-    pub data: Value,
-}
-
-impl Event {
-    /// Returns the revision it tells of.
-    ///
-    /// # Panics
-    /// When it has none.
-    pub fn revision(&self) -> u64 {
-        let revision = self.data["revision"].as_u64();
-        revision.unwrap_or_else(|| panic!("no revision in {self:?}"))
-    }
-
-    /// Returns the name of the server it is about, if it is about one.
-    pub fn server(&self) -> Option<&str> {
-        self.data["server"]["name"]
-            .as_str()
-            .or_else(|| self.data["name"].as_str())
-    }
-}
-
-impl Events {
-    /// Returns the next event, or nothing when the stream has ended.
-    ///
-    /// # Panics
-    /// When none comes in [`PATIENCE`].
-    pub async fn next(&mut self) -> Option<Event> {
-        let event = timeout(PATIENCE, self.0.next()).await;
-        event
-            .expect("no event came")
-            .map(|SseEvent { id, name, data }| Event {
-                id,
-                name,
-                data: serde_json::from_str(&data).unwrap_or_default(),
-            })
-    }
-
-    /// Returns the first event for which `predicate` holds, and those before it.
-    ///
-    /// # Panics
-    /// When the stream ends before, or nothing comes.
-    pub async fn until(&mut self, predicate: impl Fn(&Event) -> bool) -> (Vec<Event>, Event) {
-        let mut before = Vec::new();
-        loop {
-            let next = self.next().await;
-            let event = next.unwrap_or_else(|| panic!("the events ended after {before:#?}"));
-            if predicate(&event) {
-                return (before, event);
-            }
-            before.push(event);
-        }
     }
 }
 

@@ -33,4 +33,6 @@ pub mod core;
 #[cfg(target_os = "linux")]
 pub mod entry;
 #[cfg(target_os = "linux")]
+pub mod events;
+#[cfg(target_os = "linux")]
 pub mod gate;

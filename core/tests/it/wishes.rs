@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use narthex_testkit::{
-    core::{Core, Event, Home},
+    core::{Core, Home},
     entry::Entry,
+    events::Event,
 };
 use rustix::process::Signal;
 use serde_json::json;
