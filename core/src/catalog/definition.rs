@@ -107,7 +107,7 @@ impl Definition {
         // The copy lets go of the page that the definition came in.
         let raw = Bytes::copy_from_slice(&raw);
         let name = json::member(&raw, 0, "name").ok()??;
-        let name = json::decode(&raw[name])?;
+        let name = json::decode(&raw[name])?.into_owned();
         let repeatable = ["readOnlyHint", "idempotentHint"]
             .into_iter()
             .any(|hint| annotation_holds(&raw, hint));

@@ -3,7 +3,7 @@
 //! It accepts exactly the grammar of RFC 8259, so that what passes it reads the same to every
 //! peer, and it keeps no stack, so that a value nested 100,000 levels deep costs a bit a level.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use memchr::memchr2;
 
@@ -223,8 +223,12 @@ impl Member {
 }
 
 /// Returns what a string (with its quotes) says; `None` where it holds a lone surrogate.
-pub fn decode(string: &[u8]) -> Option<String> {
-    serde_json::from_slice(string).ok()
+pub fn decode(string: &[u8]) -> Option<Cow<'_, str>> {
+    let inner = string.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if memchr::memchr(b'\\', inner).is_none() {
+        return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
+    }
+    serde_json::from_slice(string).ok().map(Cow::Owned)
 }
 
 /// Walks over the members of the object that begins at `at`.

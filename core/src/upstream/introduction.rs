@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 
@@ -143,7 +143,7 @@ fn read(reply: &Reply) -> Result<Introduction, Cause> {
     })?;
     let object =
         |range: Option<std::ops::Range<usize>>| range.filter(|range| payload[range.start] == b'{');
-    let own_words = |text: String| text.chars().take(OWN_WORDS_CHARS_MAX).collect::<String>();
+    let own_words = |text: Cow<'_, str>| text.chars().take(OWN_WORDS_CHARS_MAX).collect::<String>();
     let implementation = object(member(0, "serverInfo")).map(|info| Implementation {
         name: own_words(text(member(info.start, "name")).unwrap_or_default()),
         version: own_words(text(member(info.start, "version")).unwrap_or_default()),

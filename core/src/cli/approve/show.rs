@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::{
-    api::wire::{DefinitionState, Launch, Server, Tool},
+    api::wire::{Condition, DefinitionState, Launch, Server, Tool},
     cli::{counted, launch as facts, text},
 };
 
@@ -14,19 +14,22 @@ pub(super) fn launch(output: &mut impl Write, name: &str, launch: &Launch) -> io
     writeln!(output)
 }
 
-/// Shows what a server offers, as far as clients do not see it yet. Everything in it was written
+/// Shows what a server offers, as far as clients do not see it: all of it in quarantine, what is
+/// held otherwise. Everything in it was written
 /// by the server, so what hides in it is made visible.
 pub(super) fn offers(output: &mut impl Write, server: &Server, tools: &[Tool]) -> io::Result<()> {
-    let held = tools.iter().filter(|tool| is_held(tool)).count();
+    let in_quarantine = server.condition == Condition::InQuarantine;
+    let unseen = |tool: &&Tool| in_quarantine || is_held(tool);
+    let count = tools.iter().filter(unseen).count();
     writeln!(
         output,
-        "\n{} offers {}; {held} wait for you. What follows are the server's words:\n",
+        "\n{} offers {}; {count} wait for you. What follows are the server's words:\n",
         text::revealed(&server.name),
         counted(tools.len(), "tool"),
     )?;
-    for tool in tools.iter().filter(|tool| is_held(tool)) {
+    for tool in tools.iter().filter(unseen) {
         let state = match tool.state {
-            DefinitionState::Offered => "offered",
+            DefinitionState::Offered => "approved before",
             DefinitionState::New => "new",
             DefinitionState::Changed => "changed since it was approved",
         };
