@@ -3,6 +3,7 @@
 //! The gateway reads the view and talks to endpoints; it never waits for an actor.
 
 mod availability;
+mod beat;
 mod call;
 pub mod credentials;
 mod flights;
@@ -20,6 +21,7 @@ use percent_encoding::percent_decode_str;
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    beat::Beat,
     credentials::{Credentials, Who},
     session::{Scope, Sessions},
 };
@@ -42,21 +44,26 @@ pub struct Gateway {
     credentials: Arc<Credentials>,
     /// Cancelled when the core ends, so that streams end with it.
     stop: CancellationToken,
+    beat: Beat,
 }
 
 impl Gateway {
-    /// Serves what `publisher`'s view shows to clients that `credentials` knows.
+    /// Serves what `publisher`'s view shows to clients that `credentials` knows, until `stop`. Must be
+    /// called on a Tokio runtime.
     pub fn new(
         publisher: Arc<Publisher>,
         credentials: Arc<Credentials>,
         stop: CancellationToken,
     ) -> Self {
         let view = publisher.view().clone();
+        let beat = Beat::default();
+        tokio::spawn(beat.clone().run(stop.clone()));
         Self {
             view,
             sessions: Arc::new(Sessions::new(publisher)),
             credentials,
             stop,
+            beat,
         }
     }
 

@@ -5,6 +5,7 @@
 //! display. The modules stand in the order in which data meets them.
 
 pub mod home;
+pub mod runtime;
 
 pub mod config;
 pub mod desired;

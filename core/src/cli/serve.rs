@@ -18,6 +18,7 @@ use super::{Context, Exit, Failure, args::Serve, say};
 use crate::{
     app::{Core, Held, ServeOptions},
     home::{HolderKind, Home},
+    runtime,
 };
 
 /// `narthex serve`.
@@ -31,15 +32,14 @@ pub(super) fn run(context: Context, options: Serve) -> ExitCode {
         trust_config: options.trust_config,
         no_client_auth: options.no_client_auth,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let served = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let served = runtime.block_on(serve(options, json, until_unused));
-        // The core has ended what it started; a blocked thread must not keep it.
-        runtime.shutdown_background();
-        served
-    });
+    let served = runtime::of_core()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            let served = runtime.block_on(serve(options, json, until_unused));
+            // The core has ended what it started; a blocked thread must not keep it.
+            runtime.shutdown_background();
+            served
+        });
     match served {
         Ok(()) => Exit::Done.into(),
         Err(error) => failure(&error).tell(),

@@ -54,6 +54,7 @@ impl Gateway {
         envelope: Envelope,
         takes_events: bool,
     ) -> Response {
+        self.beat.call();
         let id = envelope.id();
         let boarded = Boarded::new(session, id.clone());
         let (call, patience, notices) = match self.prepare(&boarded, envelope, takes_events) {

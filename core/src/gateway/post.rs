@@ -12,8 +12,9 @@ use super::{
     Gateway, respond,
     session::{Held, Scope, Session},
 };
-use crate::mcp::{
-    CLIENT_MESSAGE_BYTES_MAX, Envelope, InvalidEnvelope, Kind, Refusal, Revision, json,
+use crate::{
+    mcp::{CLIENT_MESSAGE_BYTES_MAX, Envelope, InvalidEnvelope, Kind, Refusal, Revision, json},
+    runtime::by_size,
 };
 
 /// The standard codes of JSON-RPC.
@@ -31,7 +32,7 @@ impl Gateway {
         let Ok(body) = to_bytes(body, CLIENT_MESSAGE_BYTES_MAX).await else {
             return too_large();
         };
-        let envelope = match Envelope::parse(body) {
+        let envelope = match by_size(body.len(), || Envelope::parse(body)) {
             Ok(envelope) => envelope,
             Err(error) => return malformed(&error),
         };

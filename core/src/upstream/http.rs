@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     mcp::{Envelope, Kind, Outgoing, Revision, SERVER_MESSAGE_BYTES_MAX, sse},
+    runtime::by_size,
     server::{Cause, CauseKind, Value},
 };
 
@@ -338,7 +339,8 @@ impl HttpConnection {
             .collect()
             .await
             .map_err(|error| body_error(&*error))?;
-        let envelope = Envelope::parse(body.to_bytes())
+        let body = body.to_bytes();
+        let envelope = by_size(body.len(), || Envelope::parse(body))
             .map_err(|error| CallError::InvalidReply(error.to_string()))?;
         self.take(&envelope, id)?
             .ok_or_else(|| CallError::InvalidReply("no response".to_owned()))
@@ -353,7 +355,8 @@ impl HttpConnection {
             };
             reader.push(&data);
             while let Some(event) = reader.next_event().map_err(|_| CallError::TooLong)? {
-                let Ok(envelope) = Envelope::parse(event.data) else {
+                let data = event.data;
+                let Ok(envelope) = by_size(data.len(), || Envelope::parse(data)) else {
                     continue;
                 };
                 if let Some(reply) = self.take(&envelope, id)? {

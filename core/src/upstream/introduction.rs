@@ -7,6 +7,7 @@ use crate::{
     api::wire::{Implementation, Stage},
     catalog::{Catalog, Definition},
     mcp::{Outgoing, Revision, json},
+    runtime::by_size,
     server::{Cause, CauseKind},
 };
 
@@ -102,7 +103,8 @@ async fn list_tools(
         if !reply.is_result {
             return Err(invalid("it answered tools/list with an error"));
         }
-        let next = catalog.add_page(&reply.payload(), skipped);
+        let page = reply.payload();
+        let next = by_size(page.len(), || catalog.add_page(&page, skipped));
         match next
             .map_err(|error| invalid(&format!("its list of tools cannot be read: {error}")))?
         {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CallError, Notices, Pending, Reply, Signals, cancel::CancelOnDrop};
 use crate::{
     mcp::{Envelope, Kind, Outgoing, SERVER_MESSAGE_BYTES_MAX},
+    runtime::by_size,
     server::{Cause, CauseKind, logs::Log},
 };
 
@@ -245,7 +246,7 @@ impl Reader {
         if line.trim_ascii().is_empty() {
             return;
         }
-        let envelope = match Envelope::parse(line.clone()) {
+        let envelope = match by_size(line.len(), || Envelope::parse(line.clone())) {
             Ok(envelope) => envelope,
             Err(_) => {
                 let shown = &line[..line.len().min(512)];
