@@ -103,11 +103,6 @@ impl Endpoint {
             .close(CallError::Revoked(why));
     }
 
-    /// Returns how many requests are in flight.
-    pub fn in_flight(&self) -> usize {
-        self.inner.connection.pending().count()
-    }
-
     /// Takes note that the list of tools was just read, or could not be.
     pub fn listed(&self) {
         self.inner.listed_ms.store(self.age_ms(), Ordering::Relaxed);

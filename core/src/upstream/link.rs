@@ -300,11 +300,11 @@ impl Link {
 }
 
 fn exited(ended: &Ended) -> Cause {
+    if let Some(error) = ended.as_spawn_error() {
+        return Cause::new(CauseKind::SpawnFailed, describe(&error), error.remedy());
+    }
     Cause::new(
-        match ended {
-            Ended::ExecFailed { .. } => CauseKind::SpawnFailed,
-            Ended::Code(_) | Ended::Signal(_) | Ended::GuardLost => CauseKind::Exited,
-        },
+        CauseKind::Exited,
         format!("its process {ended}"),
         "Look at its log for the reason; then try again.",
     )

@@ -142,7 +142,8 @@ impl Pending {
     }
 
     /// Returns how many requests are in flight.
-    pub fn count(&self) -> usize {
+    #[cfg(test)]
+    fn count(&self) -> usize {
         self.used
             .iter()
             .map(|word| word.load(Ordering::Relaxed).count_ones() as usize)
