@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{Api, Facts, Front, Guard},
+    client::{Client, Local},
     config::{self, ConfigFile},
     gateway::{
         Gateway,
@@ -96,6 +97,7 @@ fn at(holder: &Holder) -> String {
 pub struct Core {
     address: SocketAddr,
     home: Home,
+    client: Local,
     view: View,
     metrics: Metrics,
     stop: CancellationToken,
@@ -166,6 +168,7 @@ impl Core {
             stop: stop.clone(),
         };
         let gateway = Gateway::new(publisher, credentials, stop.clone());
+        let client = Local::new(api.clone());
         let front = Front::new(Guard::new(address), gateway, api.routes());
         let watcher = watch(&home, handle.file_signal());
         let supervisor = tokio::spawn(supervisor.run(stop.clone()));
@@ -175,6 +178,7 @@ impl Core {
         Ok(Self {
             address,
             home,
+            client,
             view,
             metrics,
             stop,
@@ -193,6 +197,11 @@ impl Core {
     /// Returns the folder it holds.
     pub const fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// Returns a handle to it.
+    pub fn client(&self) -> Client {
+        Client::Local(self.client.clone())
     }
 
     /// Returns the present.

@@ -5,7 +5,7 @@ use reqwest::Method;
 use reqwest_eventsource::{Error, Event as SourceEvent, EventSource, retry};
 
 use super::{ClientError, Remote, problem};
-use crate::api::wire::Event;
+use crate::{api::wire::Event, client::Events};
 
 /// The first wait before connecting again.
 const RETRY_FIRST: Duration = Duration::from_millis(300);
@@ -29,7 +29,7 @@ impl Remote {
     /// again where it broke. On [`Event::Gap`] and [`Event::Hello`] the reader fetches.
     ///
     /// The stream ends only when the credential is refused.
-    pub fn events(&self) -> Pin<Box<dyn Stream<Item = Result<Event, ClientError>> + Send>> {
+    pub fn events(&self) -> Events {
         let events = self.received().filter_map(async |received| match received {
             Ok(received) => received.event.map(Ok),
             Err(error) => Some(Err(error)),

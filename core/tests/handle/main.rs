@@ -1,0 +1,42 @@
+//! The handle to a core: in process and over REST it is the same.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
+mod both;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use narthex_core::{
+    app::{Core, ServeOptions},
+    client::{Client, Remote},
+    home::HolderKind,
+};
+use tempfile::TempDir;
+
+/// A core in this process, in a home of its own.
+struct Here {
+    core: Core,
+    home: TempDir,
+}
+
+impl Here {
+    /// Starts one whose file says `config`.
+    async fn start(config: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        // Not its first run, so that it brings no demo.
+        std::fs::write(home.path().join("narthex.json"), config).unwrap();
+        let options = ServeOptions {
+            home: Some(home.path().to_owned()),
+            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            ..ServeOptions::default()
+        };
+        let core = Core::start(options, HolderKind::Serve).await.unwrap();
+        Self { core, home }
+    }
+
+    /// Returns a handle to it as another process has it.
+    fn outside(&self) -> Client {
+        let home = Some(self.home.path().to_owned());
+        Client::Remote(Remote::find(home).unwrap())
+    }
+}
