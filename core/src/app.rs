@@ -1,6 +1,7 @@
 //! Wires everything; knows every other module and is known by none but the binaries.
 
 mod demo;
+mod end_signal;
 mod unused;
 
 use std::{
@@ -30,6 +31,8 @@ use crate::{
     upstream::Launcher,
     view::{Publisher, View},
 };
+
+pub use end_signal::EndSignal;
 
 /// Where the core listens unless told otherwise.
 pub const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7410);
