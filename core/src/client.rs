@@ -9,7 +9,9 @@ mod error;
 pub(crate) mod find;
 mod local;
 pub(crate) mod mcp;
+mod mirror;
 mod remote;
+mod retry;
 mod sse;
 #[cfg(test)]
 pub(crate) mod stub;
@@ -21,6 +23,7 @@ use serde_json::Value;
 
 pub use error::ClientError;
 pub use local::Local;
+pub use mirror::{Mirror, Present};
 pub use remote::{Received, Remote};
 
 use crate::api::wire::{

@@ -44,7 +44,7 @@ async fn what_is_true_is_the_same() {
         })
         .await;
     }
-    here.core.stop().await;
+    here.end().await;
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn a_refusal_is_the_same() {
         inside.remove_client("nobody").await.unwrap_err(),
         outside.remove_client("nobody").await.unwrap_err(),
     );
-    here.core.stop().await;
+    here.end().await;
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn what_one_does_the_other_hears() {
         .await;
     assert!(inside.len() > 5, "{inside:?}");
     assert_eq!(inside, outside);
-    here.core.stop().await;
+    here.end().await;
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn the_events_of_a_core_in_process_end_with_it() {
     let here = Here::start(CONFIG).await;
     let client = here.core.client();
     let mut events = client.events();
-    here.core.stop().await;
+    here.end().await;
 
     while let Some(event) = events.next().await {
         event.unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 mod both;
+mod mirrored;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -25,13 +26,24 @@ impl Here {
         let home = tempfile::tempdir().unwrap();
         // Not its first run, so that it brings no demo.
         std::fs::write(home.path().join("narthex.json"), config).unwrap();
+        Self::again(home, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+    }
+
+    /// Starts one in a home that is there.
+    async fn again(home: TempDir, listen: SocketAddr) -> Self {
         let options = ServeOptions {
             home: Some(home.path().to_owned()),
-            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            listen: Some(listen),
             ..ServeOptions::default()
         };
         let core = Core::start(options, HolderKind::Serve).await.unwrap();
         Self { core, home }
+    }
+
+    /// Ends it; returns its home.
+    async fn end(self) -> TempDir {
+        self.core.stop().await;
+        self.home
     }
 
     /// Returns a handle to it as another process has it.

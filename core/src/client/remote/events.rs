@@ -1,17 +1,14 @@
-use std::{pin::Pin, time::Duration};
+use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt, stream};
 use reqwest::Method;
 use reqwest_eventsource::{Error, Event as SourceEvent, EventSource, retry};
 
 use super::{ClientError, Remote, problem};
-use crate::{api::wire::Event, client::Events};
-
-/// The first wait before connecting again.
-const RETRY_FIRST: Duration = Duration::from_millis(300);
-
-/// The longest wait before connecting again: a person looks at a core that comes back.
-const RETRY_MAX: Duration = Duration::from_secs(5);
+use crate::{
+    api::wire::Event,
+    client::{Events, retry::Retry},
+};
 
 /// An event with what stood on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +40,7 @@ impl Remote {
             remote: self.clone(),
             source: None,
             last: String::new(),
-            wait: None,
+            retry: Retry::default(),
             refused: false,
         };
         Box::pin(stream::unfold(subscription, async |mut subscription| {
@@ -59,8 +56,7 @@ struct Subscription {
     source: Option<EventSource>,
     /// The id of the last event; empty before the first.
     last: String,
-    /// The wait before the next attempt; none after one that connected.
-    wait: Option<Duration>,
+    retry: Retry,
     refused: bool,
 }
 
@@ -73,15 +69,13 @@ impl Subscription {
             let source = match &mut self.source {
                 Some(source) => source,
                 None => {
-                    if let Some(wait) = self.wait {
-                        tokio::time::sleep(wait).await;
-                    }
+                    self.retry.due().await;
                     let source = open(&self.remote, &self.last);
                     self.source.insert(source)
                 }
             };
             match source.next().await {
-                Some(Ok(SourceEvent::Open)) => self.wait = None,
+                Some(Ok(SourceEvent::Open)) => self.retry.connected(),
                 Some(Ok(SourceEvent::Message(message))) => {
                     let event = decode(&message.event, &message.data);
                     self.last.clone_from(&message.id);
@@ -104,10 +98,7 @@ impl Subscription {
 
     fn lost(&mut self) {
         self.source = None;
-        self.wait = Some(match self.wait {
-            Some(wait) => (wait * 2).min(RETRY_MAX),
-            None => RETRY_FIRST,
-        });
+        self.retry.lost();
     }
 
     /// Returns what the reader is told of an error; nothing for a stream that just ended.
