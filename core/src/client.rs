@@ -27,13 +27,16 @@ pub use mirror::{Mirror, Present};
 pub use remote::{Received, Remote};
 
 use crate::api::wire::{
-    self, Accepted, Approval, ClientToken, Event, LogLine, NewServer, OneServer, RemovedServer,
-    ServerList, Status, ToolList, Written,
+    self, Accepted, Approval, ClientToken, Event, LogEvent, LogLine, NewServer, OneServer,
+    RemovedServer, ServerList, Status, ToolList, Written,
 };
 pub use crate::api::wire::{Approved, Command};
 
 /// What happens, as it happens.
 pub type Events = Pin<Box<dyn Stream<Item = Result<Event, ClientError>> + Send>>;
+
+/// The lines of a server's log, as they are written.
+pub type LogEvents = Pin<Box<dyn Stream<Item = Result<LogEvent, ClientError>> + Send>>;
 
 /// The handle to a core. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -102,6 +105,19 @@ impl Client {
         match self {
             Self::Local(local) => Ok(local.api().logs(name, lines)?.lines),
             Self::Remote(remote) => remote.logs(name, lines).await,
+        }
+    }
+
+    /// Follows a server's log: its last `lines` lines first, then each one as it is written, and how
+    /// many were missed where the reader fell behind. The stream ends when the server is removed or
+    /// the core ends, and after an error.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn follow_log(&self, name: &str, lines: usize) -> Result<LogEvents, ClientError> {
+        match self {
+            Self::Local(local) => local.follow_log(name, lines),
+            Self::Remote(remote) => remote.follow_log(name, lines).await,
         }
     }
 

@@ -1,25 +1,15 @@
-use std::{convert::Infallible, time::Duration};
-
-use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderMap, HeaderValue, header},
-    response::Response,
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::Bytes;
 use futures_util::stream;
-use serde::Serialize;
 use tokio::time::timeout;
 
 use super::{
     Api,
     following::{self, Following, Heard},
+    sse::{self, json},
     wire,
 };
 use crate::view::{Change, Happening, View};
-
-/// How often a stream without events says that it is alive.
-const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 /// Everything that changes, as it changes.
 #[utoipa::path(get, operation_id = "follow_events", path = "/api/v1/events", tag = "events",
@@ -34,21 +24,13 @@ pub(super) async fn stream(State(api): State<Api>, headers: HeaderMap) -> Respon
         None => Following::from_now(api),
     };
     let events = stream::unfold(following, async |mut following| {
-        let heard = timeout(KEEP_ALIVE, following.hear()).await;
-        let event = match heard {
+        let event = match timeout(sse::KEEP_ALIVE, following.hear()).await {
             Ok(heard) => encode(following.view(), heard?),
-            Err(_) => Bytes::from_static(b": alive\n\n"),
+            Err(_) => sse::ALIVE,
         };
-        Some((Ok::<_, Infallible>(event), following))
+        Some((event, following))
     });
-    let mut response = Response::new(Body::from_stream(events));
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    sse::response(events)
 }
 
 fn encode(view: &View, heard: Heard) -> Bytes {
@@ -89,14 +71,7 @@ fn event(view: &View, event: &wire::Event) -> Bytes {
     raw_event(view, name, event.revision(), &data)
 }
 
-fn json(data: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(data).expect("wire types have no keys but strings")
-}
-
 fn raw_event(view: &View, name: &str, revision: u64, data: &[u8]) -> Bytes {
-    let mut event =
-        format!("id: {}-{revision}\nevent: {name}\ndata: ", view.instance()).into_bytes();
-    event.extend_from_slice(data);
-    event.extend_from_slice(b"\n\n");
-    event.into()
+    let id = format!("id: {}-{revision}\n", view.instance());
+    sse::event(&id, name, data)
 }

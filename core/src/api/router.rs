@@ -9,7 +9,7 @@ use axum::{
     routing::{any, delete, get, post},
 };
 
-use super::{clients, events, rest, servers, wire::ProblemDetails};
+use super::{clients, events, log_stream, rest, servers, wire::ProblemDetails};
 use crate::{
     config::ConfigFile,
     gateway::credentials::{Credentials, Who},
@@ -73,6 +73,10 @@ impl Api {
             )
             .route("/api/v1/servers/{name}/tools", get(servers::tools))
             .route("/api/v1/servers/{name}/logs", get(servers::logs))
+            .route(
+                "/api/v1/servers/{name}/logs/stream",
+                get(log_stream::stream),
+            )
             .route("/api/v1/servers/{name}/connect", post(servers::connect))
             .route(
                 "/api/v1/servers/{name}/disconnect",

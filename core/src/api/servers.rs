@@ -88,6 +88,17 @@ pub(super) struct LogQuery {
     lines: Option<usize>,
 }
 
+impl LogQuery {
+    pub(super) fn lines(query: Result<Query<Self>, QueryRejection>) -> Answer<usize> {
+        let Query(query) = query.map_err(|error| {
+            let remedy = "Send a whole number: ?lines=100.";
+            ProblemDetails::new(error.status(), "bad-request", error.body_text(), remedy)
+                .about("lines")
+        })?;
+        Ok(query.lines.unwrap_or(LOG_LINES))
+    }
+}
+
 /// The last lines of a server's log.
 #[utoipa::path(get, operation_id = "read_log", path = "/api/v1/servers/{name}/logs", tag = "servers",
     params(("lines" = Option<usize>, Query, description = "How many lines, 100 unless told")),
@@ -97,11 +108,7 @@ pub(super) async fn logs(
     Path(name): Path<String>,
     query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Answer<Json<wire::LogLines>> {
-    let Query(query) = query.map_err(|error| {
-        let remedy = "Send a whole number: ?lines=100.";
-        ProblemDetails::new(error.status(), "bad-request", error.body_text(), remedy).about("lines")
-    })?;
-    api.logs(&name, query.lines.unwrap_or(LOG_LINES)).map(Json)
+    api.logs(&name, LogQuery::lines(query)?).map(Json)
 }
 
 /// Adds a server to the file.

@@ -15,7 +15,7 @@ pub use command::{
     Accepted, Approval, Approved, Command, NewServer, Offers, Pending, RemovedServer, Written,
 };
 pub use event::{CoreChanged, Event, Gap, Hello, ServerChanged, ServerRemoved};
-pub use log::{LogLine, LogLines, LogStream};
+pub use log::{LogEvent, LogLine, LogLines, LogStream, Missed};
 pub use problem::{Problem, ProblemDetails};
 pub use server::{
     Action, Condition, IdleReason, Implementation, Launch, OneServer, Phase, Server, ServerError,

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 
-use super::Events;
+use super::{ClientError, Events, LogEvents};
 use crate::api::{Api, Following};
 
 /// A core in this process. Nothing crosses a wire: events and answers are handed over as they are.
@@ -28,5 +28,14 @@ impl Local {
             Some((event, following))
         });
         Box::pin(events.map(Ok))
+    }
+
+    pub(super) fn follow_log(&self, name: &str, lines: usize) -> Result<LogEvents, ClientError> {
+        let following = self.api.follow_log(name, lines)?;
+        let events = stream::unfold(following, async |mut following| {
+            let event = following.next().await?;
+            Some((event, following))
+        });
+        Ok(Box::pin(events.map(Ok)))
     }
 }

@@ -1,8 +1,10 @@
 mod events;
+mod log;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest_eventsource::{EventSource, retry};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use url::Url;
@@ -251,6 +253,14 @@ pub(super) fn loopback(address: SocketAddr) -> Result<(reqwest::Client, Url), Cl
         .build()?;
     let base = Url::parse(&format!("http://{address}")).expect("a socket's address makes a URL");
     Ok((http, base))
+}
+
+/// Opens a stream of events. Whoever reads it decides what becomes of one that breaks: the source's
+/// own retry ends for good at the first status that is not 200, and sends `Last-Event-ID` twice.
+fn open(request: RequestBuilder) -> EventSource {
+    let mut source = EventSource::new(request).expect("a request without a body can be cloned");
+    source.set_retry_policy(Box::new(retry::Never));
+    source
 }
 
 async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, ClientError> {

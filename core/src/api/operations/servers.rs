@@ -2,7 +2,10 @@ use serde_json::Value;
 
 use super::{Answer, Api, wire};
 use crate::{
-    api::wire::{Command, ProblemDetails, Wish},
+    api::{
+        LogFollowing,
+        wire::{Command, ProblemDetails, Wish},
+    },
     config::{self, EditError},
     server::ServerName,
     supervisor::Order,
@@ -62,6 +65,16 @@ impl Api {
         let server = self.known(name)?;
         let lines = self.logs.of(&server).last(lines);
         Ok(wire::LogLines { lines })
+    }
+
+    /// Follows a server's log: its last `lines` lines first, then each one as it is written.
+    ///
+    /// # Errors
+    /// When there is no server of this name.
+    pub fn follow_log(&self, name: &str, lines: usize) -> Answer<LogFollowing> {
+        let server = self.known(name)?;
+        let follower = self.logs.of(&server).follow(lines);
+        Ok(LogFollowing::new(follower, self.stop.clone()))
     }
 
     /// Adds a server to the file; returns when the view knows it.

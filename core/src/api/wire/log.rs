@@ -30,3 +30,21 @@ pub struct LogLines {
     /// The last lines, oldest first.
     pub lines: Vec<LogLine>,
 }
+
+/// What one who follows a log is told. As a server-sent event of `GET /servers/{name}/logs/stream`
+/// the name and the data stand apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+pub enum LogEvent {
+    /// A line.
+    Line(LogLine),
+    /// Some lines are no longer kept: the reader fell behind.
+    Gap(Missed),
+}
+
+/// See [`LogEvent::Gap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Missed {
+    /// How many lines.
+    pub missed: u64,
+}

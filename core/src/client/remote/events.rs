@@ -2,9 +2,9 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt, stream};
 use reqwest::Method;
-use reqwest_eventsource::{Error, Event as SourceEvent, EventSource, retry};
+use reqwest_eventsource::{Error, Event as SourceEvent, EventSource};
 
-use super::{ClientError, Remote, problem};
+use super::{ClientError, Remote, open, problem};
 use crate::{
     api::wire::Event,
     client::{Events, retry::Retry},
@@ -70,7 +70,7 @@ impl Subscription {
                 Some(source) => source,
                 None => {
                     self.retry.due().await;
-                    let source = open(&self.remote, &self.last);
+                    let source = self.open();
                     self.source.insert(source)
                 }
             };
@@ -96,6 +96,15 @@ impl Subscription {
         }
     }
 
+    /// Opens the stream after the last event.
+    fn open(&self) -> EventSource {
+        let mut request = self.remote.stream(Method::GET, &["events"]);
+        if !self.last.is_empty() {
+            request = request.header("Last-Event-ID", &self.last);
+        }
+        open(request)
+    }
+
     fn lost(&mut self) {
         self.source = None;
         self.retry.lost();
@@ -115,20 +124,6 @@ impl Subscription {
             Error::Utf8(_) | Error::Parser(_) | Error::InvalidLastEventId(_) => None,
         }
     }
-}
-
-/// Opens the stream after the event `last`.
-///
-/// The source's own retry is not used: it ends for good at the first status that is not 200, and
-/// it would send `Last-Event-ID` twice, its own after the one given here.
-fn open(remote: &Remote, last: &str) -> EventSource {
-    let mut request = remote.stream(Method::GET, &["events"]);
-    if !last.is_empty() {
-        request = request.header("Last-Event-ID", last);
-    }
-    let mut source = EventSource::new(request).expect("a request without a body can be cloned");
-    source.set_retry_policy(Box::new(retry::Never));
-    source
 }
 
 fn decode(name: &str, data: &str) -> Result<Option<Event>, ClientError> {
