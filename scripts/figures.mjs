@@ -3,22 +3,16 @@
 import { App } from "./desktop/app.mjs";
 import { startPanel } from "./desktop/panel.mjs";
 import { familyOf } from "./desktop/processes.mjs";
-import { writeServers } from "./desktop/scene.mjs";
+import { isServer, writeServers } from "./desktop/scene.mjs";
 import { inSession } from "./desktop/session.mjs";
 import { settled, watched } from "./desktop/use.mjs";
 import { debugBinary } from "./lib/paths.mjs";
 import { note, script } from "./lib/say.mjs";
 import { setUp } from "./setup.mjs";
 
-/** What a process is to us: our own, the web view's, or a server that somebody put behind us. */
-function kindOf({ name }) {
-  if (name.startsWith("WebKit")) return "web";
-  return /^narthex-(desktop|guard)$/.test(name) ? "own" : "server";
-}
-
 /** Lets everything come to rest, then watches it; returns rows. */
 async function situation(name, app, seconds) {
-  const mine = () => familyOf(app.pid).filter((one) => kindOf(one) !== "server" && !isServer(one));
+  const mine = () => familyOf(app.pid).filter((one) => !isServer(one));
   const quiet = await settled(mine().map(({ pid }) => pid));
   const family = mine();
   note(`${name}: ${family.length} processes${quiet ? "" : ", which do not come to rest"}; watching for ${seconds} s`);
@@ -26,14 +20,11 @@ async function situation(name, app, seconds) {
   return [...grouped(family, use)].map(([program, figures]) => [name, program, figures]);
 }
 
-/** The demo server is the command line's own binary. */
-const isServer = ({ command }) => command[1] === "demo";
-
 /** Sums over processes of one name. */
 function grouped(family, use) {
   const groups = new Map();
   for (const one of family) {
-    const sum = groups.get(one.name) ?? { count: 0, kind: kindOf(one), private: 0, pss: 0, wakes: 0, cpu: 0 };
+    const sum = groups.get(one.name) ?? { count: 0, private: 0, pss: 0, wakes: 0, cpu: 0 };
     const figures = use.get(one.pid);
     for (const key of ["private", "pss", "wakes", "cpu"]) sum[key] += figures[key];
     sum.count += 1;
@@ -43,8 +34,8 @@ function grouped(family, use) {
 }
 
 function table(rows) {
-  const lines = rows.map(([name, program, { count, kind, private: own, pss, wakes, cpu }]) => {
-    const who = `${program}${count > 1 ? ` × ${count}` : ""}${kind === "web" ? " (web)" : ""}`;
+  const lines = rows.map(([name, program, { count, private: own, pss, wakes, cpu }]) => {
+    const who = `${program}${count > 1 ? ` × ${count}` : ""}${program.startsWith("WebKit") ? " (web)" : ""}`;
     return `| ${name} | ${who} | ${own.toFixed(1)} | ${pss.toFixed(1)} | ${wakes.toFixed(1)} | ${cpu.toFixed(2)} % |`;
   });
   const head = ["| situation | process | private MiB | PSS MiB | wake-ups/s | CPU |", "|---|---|---:|---:|---:|---:|"];

@@ -1,9 +1,10 @@
 // `npm run screenshot:tray`: the icon in a real panel and its open menu, light and dark, for the
-// README. `-- PROGRAM ARGS…` shows another program's item, and starts it with nothing but those.
+// README. `-- BINARY` takes another build.
 import { join } from "node:path";
-import { moveMouse, click, pixels, difference, picture, press, still } from "./desktop/screen.mjs";
+import { click, difference, moveMouse, picture, still } from "./desktop/screen.mjs";
+import { App, hiddenStart } from "./desktop/app.mjs";
 import { lookOf, startItem, startPanel } from "./desktop/panel.mjs";
-import { household, writeServers } from "./desktop/scene.mjs";
+import { household, settleHousehold, writeServers } from "./desktop/scene.mjs";
 import { inSession } from "./desktop/session.mjs";
 import { debugBinary, root } from "./lib/paths.mjs";
 import { note, script, Stop } from "./lib/say.mjs";
@@ -16,11 +17,12 @@ const looks = [
 const margin = 24;
 
 /** Takes one picture of the menu with a submenu open. */
-async function take({ file, dark, ground }, program, args) {
+async function take({ file, dark, ground }, binary) {
   await inSession({ screen: "1024x640x24", env: lookOf(dark) }, async (session) => {
-    writeServers(session, program, household(program));
+    writeServers(session, binary, household(binary));
     await startPanel(session, ground);
-    const { icon } = await startItem(session, program, args);
+    const { child, icon } = await startItem(session, binary, hiddenStart);
+    await settleHousehold(new App(session, binary, child));
     const closed = await still(session);
     const menu = await open(session, closed, () => {
       moveMouse(session, icon.x + icon.width / 2, icon.y + icon.height / 2);
@@ -29,7 +31,6 @@ async function take({ file, dark, ground }, program, args) {
     const shown = await openSubmenu(session, closed, menu);
     const box = around(closed, shown);
     picture(session, join(root, "docs/images", file), box);
-    press(session, "Escape", "Escape");
     note(`docs/images/${file}, ${box.width}x${box.height}`);
   });
 }
@@ -58,8 +59,7 @@ function around(screen, { x, y, width, height }) {
   return { x: left, y: 0, width: Math.max(x + width, screen.width) - left, height: Math.min(screen.height, y + height + margin) };
 }
 
-script(async ([program = debugBinary("narthex-desktop"), ...args]) => {
+script(async ([binary = debugBinary("narthex-desktop")]) => {
   await setUp("screenshot:tray");
-  const given = args.length ? args : ["--hidden", "--listen", "127.0.0.1:0", "--trust-config"];
-  for (const look of looks) await take(look, program, given);
+  for (const look of looks) await take(look, binary);
 });

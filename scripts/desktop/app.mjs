@@ -10,13 +10,16 @@ import { ended } from "./session.mjs";
 
 const readyWithin = 30_000;
 
+/** As at login, on any free port, with the file's word taken for everything in it. */
+export const hiddenStart = ["--hidden", "--listen", "127.0.0.1:0", "--trust-config"];
+
 export class App {
   constructor(session, program, child) {
     Object.assign(this, { session, program, child });
   }
 
-  /** Starts it, or follows the one that somebody else started; resolves once its core answers. */
-  static async start(session, program, args = ["--hidden", "--listen", "127.0.0.1:0", "--trust-config"]) {
+  /** Starts it; resolves once its core answers. */
+  static async start(session, program, args = hiddenStart) {
     const app = new App(session, program, session.spawn(program, args));
     await app.ready();
     return app;

@@ -3,7 +3,7 @@ import { App } from "./app.mjs";
 import { holds, runChecks } from "./checks.mjs";
 import { startPanel } from "./panel.mjs";
 import { endedWithin, familyOf, shown } from "./processes.mjs";
-import { writeServers } from "./scene.mjs";
+import { isServer, writeServers } from "./scene.mjs";
 import { ended, inSession, signal } from "./session.mjs";
 import { privateMemory, settled } from "./use.mjs";
 
@@ -56,7 +56,7 @@ const windowChecks = (app) => ({
 
 /** Returns the private memory of all but the servers, once nothing works any more. */
 async function rested(app) {
-  const pids = () => familyOf(app.pid).filter(({ command }) => command[1] !== "demo").map(({ pid }) => pid);
+  const pids = () => familyOf(app.pid).filter((one) => !isServer(one)).map(({ pid }) => pid);
   await settled(pids());
   return privateMemory(pids());
 }

@@ -14,17 +14,28 @@ export function writeServers(session, desktop, servers) {
 
 export const well = (desktop) => ({ command: cliBeside(desktop), args: ["demo"] });
 
+/** Whether a process is a server of that kind: nothing of ours, whatever program it is. */
+export const isServer = ({ command }) => command[1] === "demo";
+
 const wellOnes = (desktop, count) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`server-${index + 1}`, well(desktop)]));
 
-/** Most are well, and there is one of each thing that a person may be wanted for. */
+/** Most are well; one is off, one cannot be started. */
 export const household = (desktop) => ({
   calendar: well(desktop),
   files: well(desktop),
-  github: { ...well(desktop), quarantined: true },
+  github: well(desktop),
   mail: well(desktop),
   notes: well(desktop),
-  postgres: { command: "/usr/bin/false" },
+  postgres: { command: "postgres-mcp" },
   search: well(desktop),
   team_wiki: { ...well(desktop), enabled: false },
   weather: well(desktop),
 });
+
+/** Waits until that has come out, and puts a server into quarantine, so that a person is wanted. */
+export async function settleHousehold(app) {
+  await app.conditions(["calendar", "files", "github", "mail", "notes", "search", "weather"], "connected");
+  await app.conditions(["postgres"], "failed");
+  app.cli("quarantine", "github");
+  await app.conditions(["github"], "in_quarantine");
+}
