@@ -1,0 +1,118 @@
+// What a person does in the window, and what others do meanwhile, in the real window by WebDriver.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { targetDir } from "../lib/paths.mjs";
+import { App } from "./app.mjs";
+import { holds, runChecks } from "./checks.mjs";
+import { Page } from "./page.mjs";
+import { startWindowManager } from "./panel.mjs";
+import { household, writeServers, well } from "./scene.mjs";
+import { inSession } from "./session.mjs";
+import { Driver } from "./webdriver.mjs";
+
+/** From a click to a changed page. */
+const promptly = 50;
+const clicks = 20;
+
+export function windowFlows(tally, binary) {
+  return inSession({}, async (session) => {
+    await startWindowManager(session);
+    writeServers(session, binary, { demo: well(binary), ...household(binary) });
+    const driver = await Driver.start(session, binary, ["--listen", "127.0.0.1:0", "--trust-config"]);
+    const app = new App(session, binary);
+    await app.ready();
+    await app.conditions(["demo", "calendar"], "connected");
+    await runChecks(tally, checksOf(app, new Page(driver), driver, binary));
+  });
+}
+
+const checksOf = (app, page, driver, binary) => ({
+  "every server has a row": async () => {
+    await page.go("#/servers");
+    for (const name of Object.keys(household(binary))) await page.shows(name);
+  },
+  "a row follows the command line": async () => {
+    app.cli("disconnect", "demo");
+    await page.shows("demo", "disconnected");
+    app.cli("connect", "demo");
+    await page.shows("demo", "connected");
+  },
+  "rows follow edits of the file": async () => {
+    edit(app, (servers) => ({ ...servers, newcomer: well(binary) }));
+    await page.shows("newcomer", "connected");
+    edit(app, ({ newcomer, ...others }) => others);
+    await driver.disappears(page.rowOf("newcomer"));
+  },
+  "a click disconnects and connects": async () => {
+    await page.press("demo", "disconnect");
+    await page.shows("demo", "disconnected");
+    await page.press("demo", "connect");
+    await page.shows("demo", "connected");
+    await app.conditions(["demo"], "connected");
+  },
+  "a click changes the page within 50 ms": async () => {
+    const times = [];
+    for (let round = 0; round < clicks; round++) {
+      times.push(await page.timed("demo", "disconnected", () => page.press("demo", "disconnect")));
+      await page.press("demo", "connect");
+      await page.shows("demo", "connected");
+    }
+    const [first, condition] = ["first", "condition"].map((key) => times.map((time) => time[key]).sort((a, b) => a - b));
+    const told = `first change ${summary(first)}, condition ${summary(condition)}`;
+    holds(first.at(-1) < promptly, told);
+    return told;
+  },
+  "the menu of a row restarts": async () => {
+    const before = await sinceOf(app, "demo");
+    await page.choose("demo", "Restart");
+    await app.until("demo to be a new one", async () => holds((await sinceOf(app, "demo")) !== before, "the same"));
+    await page.shows("demo", "connected");
+  },
+  "the menu of a row quarantines, and approving takes two looks": async () => {
+    await page.choose("demo", "Quarantine");
+    await page.shows("demo", "in_quarantine");
+    await page.press("demo", "review");
+    await app.until("demo to be approved", async () => {
+      const { server } = await (await app.ask("/api/v1/servers/demo")).json();
+      if (server.condition === "connected") return;
+      await driver.appears("[data-approve]:not([aria-busy])", 2_000);
+      await driver.click("[data-approve]");
+      holds(false, "not yet");
+    });
+    await page.go("#/servers");
+    await page.shows("demo", "connected");
+  },
+  "pictures of every page, light and dark": async () => {
+    for (const theme of ["light", "dark"]) {
+      await page.theme(theme);
+      for (const [name, route] of Object.entries(pages)) {
+        await page.go(route);
+        await driver.screenshot(join(targetDir(), "screenshots/desktop", `${name}-${theme}.png`));
+      }
+    }
+    return `${2 * Object.keys(pages).length} in target/screenshots/desktop`;
+  },
+});
+
+const pages = {
+  servers: "#/servers",
+  server: "#/servers/demo",
+  tools: "#/servers/demo/tools",
+  logs: "#/servers/demo/logs",
+  review: "#/servers/github/review",
+  failed: "#/servers/postgres",
+  add: "#/add",
+  clients: "#/clients",
+  settings: "#/settings",
+  gallery: "#/gallery",
+};
+
+const sinceOf = async (app, name) => (await (await app.ask(`/api/v1/servers/${name}`)).json()).server.since;
+
+function edit(app, change) {
+  const file = join(app.session.narthexHome, "narthex.json");
+  const { mcpServers } = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(file, JSON.stringify({ mcpServers: change(mcpServers) }, null, 2));
+}
+
+const summary = (sorted) => `median ${sorted[Math.floor(sorted.length / 2)].toFixed(1)}, most ${sorted.at(-1).toFixed(1)} ms`;

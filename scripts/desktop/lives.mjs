@@ -1,0 +1,76 @@
+// How the desktop begins and ends: hidden, a second time, fifty windows, told to end, killed.
+import { App } from "./app.mjs";
+import { holds, runChecks } from "./checks.mjs";
+import { startPanel } from "./panel.mjs";
+import { endedWithin, familyOf, shown } from "./processes.mjs";
+import { isServer, writeServers } from "./scene.mjs";
+import { ended, inSession, signal } from "./session.mjs";
+import { privateMemory, settled } from "./use.mjs";
+
+const windows = 50;
+const servers = 10;
+
+/** A window's own memory is several times this; what stays is the libraries that were loaded for it. */
+const keptAtMost = 32;
+const endsInOrderWithin = 10_000;
+const killedWithin = 5_000;
+
+export async function lives(tally, binary) {
+  await inDesktop(binary, (app) => runChecks(tally, { ...windowChecks(app), "told to end, nothing is left": () => toldToEnd(app, "SIGTERM", endsInOrderWithin) }));
+  await inDesktop(binary, (app) => runChecks(tally, { "killed, nothing is left": () => toldToEnd(app, "SIGKILL", killedWithin) }));
+}
+
+function inDesktop(binary, run) {
+  return inSession({}, async (session) => {
+    const names = writeServers(session, binary, servers);
+    await startPanel(session);
+    const app = await App.start(session, binary);
+    await app.conditions(names, "connected");
+    await run(app);
+  });
+}
+
+const windowChecks = (app) => ({
+  "a hidden start opens no window": () => holds(!app.windows().length, "there is one"),
+  "a second start exits 0, and the window comes": async () => {
+    const window = await app.openWindow();
+    await app.openWindow();
+    holds(app.windows().length === 1, `${app.windows().length} windows`);
+    await app.closeWindow(window);
+  },
+  "closing the window ends no server": () => app.conditions(Array.from({ length: servers }, (_, index) => `server-${index + 1}`), "connected"),
+  [`${windows} windows later the memory has returned`]: async () => {
+    const before = await rested(app);
+    for (let round = 0; round < windows; round++) await app.closeWindow(await app.openWindow());
+    const after = await rested(app);
+    const told = `${before.toFixed(1)} MiB before, ${after.toFixed(1)} MiB after`;
+    holds(after - before < keptAtMost, told);
+    return told;
+  },
+  "no web process is left without a window": async () => {
+    const views = familyOf(app.pid).filter(({ name }) => name === "WebKitWebProcess");
+    const left = await endedWithin(views, 5_000);
+    holds(!left.length, left.map(shown).join("\n"));
+  },
+});
+
+/** Returns the private memory of all but the servers, once nothing works any more. */
+async function rested(app) {
+  const pids = () => familyOf(app.pid).filter((one) => !isServer(one)).map(({ pid }) => pid);
+  await settled(pids());
+  return privateMemory(pids());
+}
+
+/** Ends it by a signal and looks whether everything that it had started is gone. */
+async function toldToEnd(app, how, within) {
+  const family = familyOf(app.pid);
+  holds(family.length > servers, `only ${family.length} processes`);
+  const begun = Date.now();
+  signal(app.pid, how);
+  const left = await endedWithin(family, within);
+  holds(!left.length, `left after ${within / 1000} s:\n${left.map(shown).join("\n")}`);
+  const took = `${family.length} processes gone after ${Date.now() - begun} ms`;
+  const code = await ended(app.child);
+  if (how === "SIGTERM") holds(code === 0, `exit code ${code}`);
+  return took;
+}
