@@ -5,7 +5,7 @@ import { type Deed, canQuarantine, canRestart, deedLabel, label, primary } from 
 import { router } from "../../lib/router.svelte";
 import { serverRoute } from "../../lib/routes";
 import { unreachable } from "../../lib/unreachable";
-import type { MenuItem } from "../shared/Menu.svelte";
+import type { MenuItem } from "../shared/menu";
 
 export function perform(app: App, deed: Deed, name: string): void {
   switch (deed) {
