@@ -12,6 +12,7 @@ mod problem;
 mod rest;
 mod router;
 mod servers;
+mod settings;
 mod sse;
 pub mod wire;
 

@@ -18,13 +18,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{Api, Facts, Front, Guard},
     client::{Client, Local},
-    config::{self, ConfigFile},
+    config::{self, ConfigFile, Source},
     gateway::{
         Gateway,
         credentials::{Credentials, DEFAULT_CLIENT, token_hash},
     },
     home::{self, Holder, HolderKind, Home, HomeLock, LockError},
+    log::LogControl,
     metrics::Metrics,
+    settings::Settings,
     supervisor::{FileState, Logs, Parts, Supervisor},
     trust::Store,
     upstream::Launcher,
@@ -48,6 +50,8 @@ pub struct ServeOptions {
     pub trust_config: bool,
     /// `--no-client-auth`: MCP without a credential.
     pub no_client_auth: bool,
+    /// Where the log level of the configuration goes.
+    pub log: LogControl,
 }
 
 /// Why a core did not start because another thing stands in its place.
@@ -117,7 +121,7 @@ impl Core {
         let home = Home::locate(options.home.clone())?;
         home.create()?;
         let mut lock = take(&home, kind)?;
-        let listener = listen(options.listen.unwrap_or(ADDRESS)).await?;
+        let listener = listen(address_of(&options, &home)).await?;
         let address = listener.local_addr()?;
 
         let (control, _) = home::credential(&home.control_token(), "narthex_control_")?;
@@ -139,11 +143,13 @@ impl Core {
         let (metrics, logs) = (Metrics::new(), Logs::default());
         let publisher = Arc::new(Publisher::new(instance()?, metrics.view()));
         let view = publisher.view().clone();
+        let settings = Settings::new(address, options.log.clone());
         let (supervisor, handle) = Supervisor::new(Parts {
             publisher: Arc::clone(&publisher),
             store: Arc::clone(&store),
             contents,
             file: FileState::new(home.config_file()),
+            settings: settings.clone(),
             trust_config: options.trust_config,
             metrics: metrics.clone(),
             connector: Arc::new(Launcher::default()),
@@ -158,6 +164,7 @@ impl Core {
             credentials: Arc::clone(&credentials),
             clients: Arc::new(tokio::sync::Mutex::new(clients)),
             store,
+            settings,
             metrics: metrics.clone(),
             facts: Arc::new(Facts {
                 address,
@@ -246,6 +253,15 @@ fn take(home: &Home, kind: HolderKind) -> anyhow::Result<HomeLock> {
         LockError::Anonymous(_) => Held::HomeBy(home.folder().to_owned()).into(),
         LockError::Io { .. } => anyhow::Error::from(error),
     })
+}
+
+/// Returns where to listen: what was asked for stands above what is configured.
+fn address_of(options: &ServeOptions, home: &Home) -> SocketAddr {
+    let configured = || match config::read(&home.config_file(), &|_| None) {
+        Source::Read(reading) => reading.settings.listen.or_last(None),
+        Source::Broken(_) | Source::Missing | Source::Empty => None,
+    };
+    options.listen.or_else(configured).unwrap_or(ADDRESS)
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -9,12 +9,13 @@ use axum::{
     routing::{any, delete, get, post},
 };
 
-use super::{clients, events, log_stream, rest, servers, wire::ProblemDetails};
+use super::{clients, events, log_stream, rest, servers, settings, wire::ProblemDetails};
 use crate::{
     config::ConfigFile,
     gateway::credentials::{Credentials, Who},
     mcp::CLIENT_MESSAGE_BYTES_MAX,
     metrics::Metrics,
+    settings::Settings,
     supervisor::{Handle, Logs},
     trust::{ClientRow, Store},
     view::View,
@@ -37,6 +38,8 @@ pub struct Api {
     pub clients: Arc<tokio::sync::Mutex<Vec<ClientRow>>>,
     /// Where clients are kept.
     pub store: Arc<Store>,
+    /// The settings that hold.
+    pub settings: Settings,
     /// What is counted.
     pub metrics: Metrics,
     /// What does not change while the core runs.
@@ -93,6 +96,10 @@ impl Api {
             .route("/api/v1/events", get(events::stream))
             .route("/api/v1/clients", get(clients::list).post(clients::add))
             .route("/api/v1/clients/{name}", delete(clients::remove))
+            .route(
+                "/api/v1/settings",
+                get(settings::get).patch(settings::patch),
+            )
             // Whoever is not known learns not even what is not there.
             .route("/api/v1", any(not_found))
             .route("/api/v1/", any(not_found))

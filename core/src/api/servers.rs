@@ -200,7 +200,7 @@ pub(super) async fn approve(
     })
 }
 
-fn bad_body(error: &JsonRejection) -> Box<ProblemDetails> {
+pub(super) fn bad_body(error: &JsonRejection) -> Box<ProblemDetails> {
     let remedy = "Send JSON with Content-Type: application/json; see docs/openapi.json.";
     ProblemDetails::new(error.status(), "bad-request", error.body_text(), remedy)
 }

@@ -7,6 +7,7 @@ mod event;
 mod log;
 mod problem;
 mod server;
+mod settings;
 mod status;
 mod tool;
 
@@ -21,5 +22,6 @@ pub use server::{
     Action, Condition, IdleReason, Implementation, Launch, OneServer, Phase, Server, ServerError,
     ServerList, Stage, ToolCounts, TransportKind, Wish,
 };
+pub use settings::{LogLevel, Setting, Settings, SettingsPatch};
 pub use status::Status;
 pub use tool::{DefinitionState, Tool, ToolList};

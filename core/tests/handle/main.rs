@@ -5,6 +5,7 @@
 mod both;
 mod log;
 mod mirrored;
+mod settings;
 
 use std::net::{Ipv4Addr, SocketAddr};
 

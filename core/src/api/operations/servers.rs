@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::{Answer, Api, wire};
+use super::{Answer, Api, blocking, wire};
 use crate::{
     api::{
         LogFollowing,
@@ -186,19 +186,4 @@ fn none(name: &str) -> Box<ProblemDetails> {
 
 fn named(name: &str) -> Answer<ServerName> {
     ServerName::new(name).map_err(|_| none(name))
-}
-
-/// Does what waits for the disk aside.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, EditError> + Send + 'static,
-) -> Answer<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    let done = done.unwrap_or_else(|error| {
-        Err(EditError::Io {
-            doing: "edit",
-            path: Default::default(),
-            source: std::io::Error::other(error),
-        })
-    });
-    done.map_err(|error| ProblemDetails::not_written(&error))
 }
