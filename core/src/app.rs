@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{Api, Facts, Front, Guard},
+    api::{Api, Confirmations, Facts, Front, Guard},
     client::{Client, Local},
     config::{self, ConfigFile, Source},
     gateway::{
@@ -105,6 +105,7 @@ pub struct Core {
     view: View,
     metrics: Metrics,
     stop: CancellationToken,
+    confirmations: tokio::task::JoinHandle<()>,
     supervisor: tokio::task::JoinHandle<()>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     /// Given back last, so that whoever waits for the folder finds everything ended.
@@ -156,17 +157,20 @@ impl Core {
             logs: logs.clone(),
         });
         let stop = CancellationToken::new();
+        let confirmations = Confirmations::new(Arc::clone(&publisher), handle.clone());
         let api = Api {
             view: view.clone(),
             supervisor: handle.clone(),
             file,
             logs,
             credentials: Arc::clone(&credentials),
+            confirmations: confirmations.clone(),
             clients: Arc::new(tokio::sync::Mutex::new(clients)),
             store,
             settings,
             metrics: metrics.clone(),
             facts: Arc::new(Facts {
+                kind,
                 address,
                 home: home.folder().display().to_string(),
                 since: SystemTime::now(),
@@ -178,6 +182,7 @@ impl Core {
         let client = Local::new(api.clone());
         let front = Front::new(Guard::new(address), gateway, api.routes());
         let watcher = watch(&home, handle.file_signal());
+        let confirmations = tokio::spawn(confirmations.run(stop.clone()));
         let supervisor = tokio::spawn(supervisor.run(stop.clone()));
         let server = tokio::spawn(serve(listener, front, stop.clone()));
         lock.announce(address.to_string())?;
@@ -189,6 +194,7 @@ impl Core {
             view,
             metrics,
             stop,
+            confirmations,
             supervisor,
             server,
             lock,
@@ -228,6 +234,9 @@ impl Core {
         self.stop.cancel();
         if self.supervisor.await.is_err() {
             tracing::error!("supervisor panicked");
+        }
+        if self.confirmations.await.is_err() {
+            tracing::error!("confirmations panicked");
         }
         if timeout(DRAIN, self.server).await.is_err() {
             tracing::warn!("requests left open at the end");

@@ -168,13 +168,17 @@ impl Client {
         }
     }
 
-    /// Approves what a server would run, what it offers, or both.
+    /// Approves what a server would run, what it offers, or both. In process that is the person's
+    /// word; a core of a desktop in another process asks at its window first.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn approve(&self, name: &str, approval: Approval) -> Result<Approved, ClientError> {
         match self {
-            Self::Local(local) => Ok(local.api().approve(name, approval).await?),
+            Self::Local(local) => {
+                let accepted = local.api().approve(name, approval).await?;
+                Ok(Approved::Accepted(accepted))
+            }
             Self::Remote(remote) => remote.approve(name, &approval).await,
         }
     }

@@ -9,10 +9,13 @@ use axum::{
     routing::{any, delete, get, post},
 };
 
-use super::{clients, events, log_stream, rest, servers, settings, wire::ProblemDetails};
+use super::{
+    Confirmations, clients, events, log_stream, rest, servers, settings, wire::ProblemDetails,
+};
 use crate::{
     config::ConfigFile,
     gateway::credentials::{Credentials, Who},
+    home::HolderKind,
     mcp::CLIENT_MESSAGE_BYTES_MAX,
     metrics::Metrics,
     settings::Settings,
@@ -38,6 +41,8 @@ pub struct Api {
     pub clients: Arc<tokio::sync::Mutex<Vec<ClientRow>>>,
     /// Where clients are kept.
     pub store: Arc<Store>,
+    /// The approvals that wait for a person at the window.
+    pub confirmations: Confirmations,
     /// The settings that hold.
     pub settings: Settings,
     /// What is counted.
@@ -51,6 +56,8 @@ pub struct Api {
 /// What does not change while a core runs.
 #[derive(Debug)]
 pub struct Facts {
+    /// Which of our programs it runs in.
+    pub kind: HolderKind,
     /// Where it listens.
     pub address: SocketAddr,
     /// The folder it holds.

@@ -194,7 +194,7 @@ pub(super) async fn approve(
     body: Result<Json<wire::Approval>, JsonRejection>,
 ) -> Answer<Response> {
     let Json(approval) = body.map_err(|error| bad_body(&error))?;
-    Ok(match api.approve(&name, approval).await? {
+    Ok(match api.ask_to_approve(&name, approval).await? {
         wire::Approved::Accepted(accepted) => Json(accepted).into_response(),
         wire::Approved::Pending(pending) => (StatusCode::ACCEPTED, Json(pending)).into_response(),
     })

@@ -3,6 +3,7 @@
 
 mod client;
 mod command;
+mod desktop;
 mod event;
 mod log;
 mod problem;
@@ -15,7 +16,13 @@ pub use client::{Client, ClientList, ClientToken, NewClient};
 pub use command::{
     Accepted, Approval, Approved, Command, NewServer, Offers, Pending, RemovedServer, Written,
 };
-pub use event::{CoreChanged, Event, Gap, Hello, ServerChanged, ServerRemoved};
+pub use desktop::{
+    Attached, Autostart, CommandFailure, Confirmation, Preferences, PreferencesPatch, Shell, Theme,
+    TrayState,
+};
+pub use event::{
+    CoreChanged, Declined, Event, Gap, Hello, ServerChanged, ServerRemoved, WhyDeclined,
+};
 pub use log::{LogEvent, LogLine, LogLines, LogStream, Missed};
 pub use problem::{Problem, ProblemDetails};
 pub use server::{
