@@ -1,6 +1,7 @@
 //! What others see of the core: the wire types, REST, events, health and metrics.
 
 mod clients;
+mod confirmations;
 mod events;
 mod following;
 mod front;
@@ -12,9 +13,11 @@ mod problem;
 mod rest;
 mod router;
 mod servers;
+mod settings;
 mod sse;
 pub mod wire;
 
+pub use confirmations::Confirmations;
 pub use following::Following;
 pub use front::Front;
 pub use guard::Guard;

@@ -17,15 +17,17 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api::{Api, Facts, Front, Guard},
+    api::{Api, Confirmations, Facts, Front, Guard},
     client::{Client, Local},
-    config::{self, ConfigFile},
+    config::{self, ConfigFile, Source},
     gateway::{
         Gateway,
         credentials::{Credentials, DEFAULT_CLIENT, token_hash},
     },
     home::{self, Holder, HolderKind, Home, HomeLock, LockError},
+    log::LogControl,
     metrics::Metrics,
+    settings::Settings,
     supervisor::{FileState, Logs, Parts, Supervisor},
     trust::Store,
     upstream::Launcher,
@@ -51,6 +53,8 @@ pub struct ServeOptions {
     pub trust_config: bool,
     /// `--no-client-auth`: MCP without a credential.
     pub no_client_auth: bool,
+    /// Where the log level of the configuration goes.
+    pub log: LogControl,
 }
 
 /// Why a core did not start because another thing stands in its place.
@@ -104,6 +108,7 @@ pub struct Core {
     view: View,
     metrics: Metrics,
     stop: CancellationToken,
+    confirmations: tokio::task::JoinHandle<()>,
     supervisor: tokio::task::JoinHandle<()>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     /// Given back last, so that whoever waits for the folder finds everything ended.
@@ -120,7 +125,7 @@ impl Core {
         let home = Home::locate(options.home.clone())?;
         home.create()?;
         let mut lock = take(&home, kind)?;
-        let listener = listen(options.listen.unwrap_or(ADDRESS)).await?;
+        let listener = listen(address_of(&options, &home)).await?;
         let address = listener.local_addr()?;
 
         let (control, _) = home::credential(&home.control_token(), "narthex_control_")?;
@@ -142,27 +147,33 @@ impl Core {
         let (metrics, logs) = (Metrics::new(), Logs::default());
         let publisher = Arc::new(Publisher::new(instance()?, metrics.view()));
         let view = publisher.view().clone();
+        let settings = Settings::new(address, options.log.clone());
         let (supervisor, handle) = Supervisor::new(Parts {
             publisher: Arc::clone(&publisher),
             store: Arc::clone(&store),
             contents,
             file: FileState::new(home.config_file()),
+            settings: settings.clone(),
             trust_config: options.trust_config,
             metrics: metrics.clone(),
             connector: Arc::new(Launcher::default()),
             logs: logs.clone(),
         });
         let stop = CancellationToken::new();
+        let confirmations = Confirmations::new(Arc::clone(&publisher), handle.clone());
         let api = Api {
             view: view.clone(),
             supervisor: handle.clone(),
             file,
             logs,
             credentials: Arc::clone(&credentials),
+            confirmations: confirmations.clone(),
             clients: Arc::new(tokio::sync::Mutex::new(clients)),
             store,
+            settings,
             metrics: metrics.clone(),
             facts: Arc::new(Facts {
+                kind,
                 address,
                 home: home.folder().display().to_string(),
                 since: SystemTime::now(),
@@ -174,6 +185,7 @@ impl Core {
         let client = Local::new(api.clone());
         let front = Front::new(Guard::new(address), gateway, api.routes());
         let watcher = watch(&home, handle.file_signal());
+        let confirmations = tokio::spawn(confirmations.run(stop.clone()));
         let supervisor = tokio::spawn(supervisor.run(stop.clone()));
         let server = tokio::spawn(serve(listener, front, stop.clone()));
         lock.announce(address.to_string())?;
@@ -185,6 +197,7 @@ impl Core {
             view,
             metrics,
             stop,
+            confirmations,
             supervisor,
             server,
             lock,
@@ -225,6 +238,9 @@ impl Core {
         if self.supervisor.await.is_err() {
             tracing::error!("supervisor panicked");
         }
+        if self.confirmations.await.is_err() {
+            tracing::error!("confirmations panicked");
+        }
         if timeout(DRAIN, self.server).await.is_err() {
             tracing::warn!("requests left open at the end");
         }
@@ -249,6 +265,15 @@ fn take(home: &Home, kind: HolderKind) -> anyhow::Result<HomeLock> {
         LockError::Anonymous(_) => Held::HomeBy(home.folder().to_owned()).into(),
         LockError::Io { .. } => anyhow::Error::from(error),
     })
+}
+
+/// Returns where to listen: what was asked for stands above what is configured.
+fn address_of(options: &ServeOptions, home: &Home) -> SocketAddr {
+    let configured = || match config::read(&home.config_file(), &|_| None) {
+        Source::Read(reading) => reading.settings.listen.or_last(None),
+        Source::Broken(_) | Source::Missing | Source::Empty => None,
+    };
+    options.listen.or_else(configured).unwrap_or(ADDRESS)
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

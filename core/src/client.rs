@@ -28,7 +28,7 @@ pub use remote::{Received, Remote};
 
 use crate::api::wire::{
     self, Accepted, Approval, ClientToken, Event, LogEvent, LogLine, NewServer, OneServer,
-    RemovedServer, ServerList, Status, ToolList, Written,
+    RemovedServer, ServerList, Settings, SettingsPatch, Status, ToolList, Written,
 };
 pub use crate::api::wire::{Approved, Command};
 
@@ -168,13 +168,17 @@ impl Client {
         }
     }
 
-    /// Approves what a server would run, what it offers, or both.
+    /// Approves what a server would run, what it offers, or both. In process that is the person's
+    /// word; a core of a desktop in another process asks at its window first.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn approve(&self, name: &str, approval: Approval) -> Result<Approved, ClientError> {
         match self {
-            Self::Local(local) => Ok(local.api().approve(name, approval).await?),
+            Self::Local(local) => {
+                let accepted = local.api().approve(name, approval).await?;
+                Ok(Approved::Accepted(accepted))
+            }
             Self::Remote(remote) => remote.approve(name, &approval).await,
         }
     }
@@ -231,6 +235,28 @@ impl Client {
         match self {
             Self::Local(local) => Ok(local.api().remove_client(name).await?),
             Self::Remote(remote) => remote.remove_client(name).await,
+        }
+    }
+
+    /// Returns the settings of the file, and what of them is in force.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn settings(&self) -> Result<Settings, ClientError> {
+        match self {
+            Self::Local(local) => Ok(local.api().settings()),
+            Self::Remote(remote) => remote.settings().await,
+        }
+    }
+
+    /// Changes settings in the file; returns them when they are taken over.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn change_settings(&self, patch: SettingsPatch) -> Result<Settings, ClientError> {
+        match self {
+            Self::Local(local) => Ok(local.api().change_settings(patch).await?),
+            Self::Remote(remote) => remote.change_settings(&patch).await,
         }
     }
 

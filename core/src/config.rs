@@ -16,6 +16,7 @@ mod page;
 mod read;
 mod reference;
 mod replace;
+mod settings;
 mod spelling;
 mod transport;
 mod watch;
@@ -26,6 +27,7 @@ mod tests;
 pub use edit::merge;
 pub use file::{ConfigFile, EditError};
 pub use read::{Reading, Source, check_entry, read};
+pub use settings::{BadSetting, LISTEN, LOG_LEVEL, Setting, Settings, listen, log_level};
 pub use watch::{WatchError, Watcher, watch};
 
 #[cfg(doc)]

@@ -5,12 +5,14 @@
 //! display. The modules stand in the order in which data meets them.
 
 pub mod home;
+pub mod log;
 pub mod runtime;
 
 pub mod config;
 pub mod desired;
 pub mod process;
 pub mod server;
+pub mod settings;
 
 pub mod mcp;
 pub mod upstream;

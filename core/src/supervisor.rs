@@ -28,6 +28,7 @@ use crate::{
         actor::{Actor, Context, Exit, SeenCatalog},
         logs::Log,
     },
+    settings::Settings,
     trust::{Contents, LaunchKey, Ledger, OffersWord, Store, Write},
     upstream::{Connector, Revocation},
     view::Publisher,
@@ -66,6 +67,8 @@ pub struct Parts {
     pub contents: Contents,
     /// Where the file is read.
     pub file: FileState,
+    /// Where the settings of the file go.
+    pub settings: Settings,
     /// `--trust-config`.
     pub trust_config: bool,
     /// What is counted.
@@ -110,6 +113,7 @@ pub struct Supervisor {
     publisher: Arc<Publisher>,
     store: Arc<Store>,
     file: FileState,
+    settings: Settings,
     launch_key: LaunchKey,
     trust_config: bool,
     metrics: Metrics,
@@ -130,6 +134,7 @@ impl Supervisor {
             store,
             contents,
             file,
+            settings,
             trust_config,
             metrics,
             connector,
@@ -151,6 +156,7 @@ impl Supervisor {
             publisher,
             store,
             file,
+            settings,
             launch_key: LaunchKey::new(&contents.launch_key),
             trust_config,
             context: Context {

@@ -25,7 +25,9 @@ mod watchers;
 use std::{ops::Range, path::Path, sync::Arc, time::Duration};
 
 use narthex_core::{
+    log::LogControl,
     metrics::Metrics,
+    settings::Settings,
     supervisor::{FileState, Handle, Logs, Parts, Supervisor},
     trust::Store,
     upstream::Connector,
@@ -301,6 +303,7 @@ impl Core {
             store: Arc::new(store),
             contents,
             file: FileState::new(home.join("narthex.json")),
+            settings: Settings::new(([127, 0, 0, 1], 7410).into(), LogControl::default()),
             trust_config: false,
             metrics: metrics.clone(),
             connector: Arc::clone(script) as Arc<dyn Connector>,

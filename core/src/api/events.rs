@@ -66,6 +66,7 @@ fn event(view: &View, event: &wire::Event) -> Bytes {
         wire::Event::Server(data) => ("server", json(data)),
         wire::Event::Removed(data) => ("removed", json(data)),
         wire::Event::Core(data) => ("core", json(data)),
+        wire::Event::Declined(data) => ("declined", json(data)),
         wire::Event::Gap(data) => ("gap", json(data)),
     };
     raw_event(view, name, event.revision(), &data)

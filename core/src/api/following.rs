@@ -122,6 +122,12 @@ pub(super) fn event(view: &View, happening: &Happening) -> wire::Event {
             revision,
             name: name.to_string(),
         }),
+        Change::Declined(name, why) => wire::Event::Declined(wire::Declined {
+            revision,
+            command: command.unwrap_or_default(),
+            name: name.to_string(),
+            why: *why,
+        }),
         Change::Core {
             paused,
             clients,

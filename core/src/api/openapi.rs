@@ -3,7 +3,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{clients, events, log_stream, rest, servers};
+use super::{clients, events, log_stream, rest, servers, settings};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -37,6 +37,8 @@ use super::{clients, events, log_stream, rest, servers};
         clients::list,
         clients::add,
         clients::remove,
+        settings::get,
+        settings::patch,
     )
 )]
 struct Document;

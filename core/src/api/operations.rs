@@ -3,9 +3,10 @@
 
 mod clients;
 mod servers;
+mod settings;
 
 use super::{Answer, Api, wire};
-use crate::supervisor::Order;
+use crate::{config::EditError, supervisor::Order};
 
 impl Api {
     /// Returns the core itself.
@@ -36,4 +37,19 @@ impl Api {
     pub async fn pause(&self, paused: bool) -> Answer<wire::Accepted> {
         Ok(self.supervisor.order(Order::Pause(paused)).await?)
     }
+}
+
+/// Does what waits for the disk aside.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EditError> + Send + 'static,
+) -> Answer<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    let done = done.unwrap_or_else(|error| {
+        Err(EditError::Io {
+            doing: "edit",
+            path: Default::default(),
+            source: std::io::Error::other(error),
+        })
+    });
+    done.map_err(|error| wire::ProblemDetails::not_written(&error))
 }

@@ -9,12 +9,16 @@ use axum::{
     routing::{any, delete, get, post},
 };
 
-use super::{clients, events, log_stream, rest, servers, wire::ProblemDetails};
+use super::{
+    Confirmations, clients, events, log_stream, rest, servers, settings, wire::ProblemDetails,
+};
 use crate::{
     config::ConfigFile,
     gateway::credentials::{Credentials, Who},
+    home::HolderKind,
     mcp::CLIENT_MESSAGE_BYTES_MAX,
     metrics::Metrics,
+    settings::Settings,
     supervisor::{Handle, Logs},
     trust::{ClientRow, Store},
     view::View,
@@ -37,6 +41,10 @@ pub struct Api {
     pub clients: Arc<tokio::sync::Mutex<Vec<ClientRow>>>,
     /// Where clients are kept.
     pub store: Arc<Store>,
+    /// The approvals that wait for a person at the window.
+    pub confirmations: Confirmations,
+    /// The settings that hold.
+    pub settings: Settings,
     /// What is counted.
     pub metrics: Metrics,
     /// What does not change while the core runs.
@@ -48,6 +56,8 @@ pub struct Api {
 /// What does not change while a core runs.
 #[derive(Debug)]
 pub struct Facts {
+    /// Which of our programs it runs in.
+    pub kind: HolderKind,
     /// Where it listens.
     pub address: SocketAddr,
     /// The folder it holds.
@@ -93,6 +103,10 @@ impl Api {
             .route("/api/v1/events", get(events::stream))
             .route("/api/v1/clients", get(clients::list).post(clients::add))
             .route("/api/v1/clients/{name}", delete(clients::remove))
+            .route(
+                "/api/v1/settings",
+                get(settings::get).patch(settings::patch),
+            )
             // Whoever is not known learns not even what is not there.
             .route("/api/v1", any(not_found))
             .route("/api/v1/", any(not_found))

@@ -194,13 +194,13 @@ pub(super) async fn approve(
     body: Result<Json<wire::Approval>, JsonRejection>,
 ) -> Answer<Response> {
     let Json(approval) = body.map_err(|error| bad_body(&error))?;
-    Ok(match api.approve(&name, approval).await? {
+    Ok(match api.ask_to_approve(&name, approval).await? {
         wire::Approved::Accepted(accepted) => Json(accepted).into_response(),
         wire::Approved::Pending(pending) => (StatusCode::ACCEPTED, Json(pending)).into_response(),
     })
 }
 
-fn bad_body(error: &JsonRejection) -> Box<ProblemDetails> {
+pub(super) fn bad_body(error: &JsonRejection) -> Box<ProblemDetails> {
     let remedy = "Send JSON with Content-Type: application/json; see docs/openapi.json.";
     ProblemDetails::new(error.status(), "bad-request", error.body_text(), remedy)
 }

@@ -3,10 +3,12 @@
 
 mod client;
 mod command;
+mod desktop;
 mod event;
 mod log;
 mod problem;
 mod server;
+mod settings;
 mod status;
 mod tool;
 
@@ -14,12 +16,19 @@ pub use client::{Client, ClientList, ClientToken, NewClient};
 pub use command::{
     Accepted, Approval, Approved, Command, NewServer, Offers, Pending, RemovedServer, Written,
 };
-pub use event::{CoreChanged, Event, Gap, Hello, ServerChanged, ServerRemoved};
+pub use desktop::{
+    Attached, Autostart, CommandFailure, Confirmation, Preferences, PreferencesPatch, Shell, Theme,
+    TrayState,
+};
+pub use event::{
+    CoreChanged, Declined, Event, Gap, Hello, ServerChanged, ServerRemoved, WhyDeclined,
+};
 pub use log::{LogEvent, LogLine, LogLines, LogStream, Missed};
 pub use problem::{Problem, ProblemDetails};
 pub use server::{
     Action, Condition, IdleReason, Implementation, Launch, OneServer, Phase, Server, ServerError,
     ServerList, Stage, ToolCounts, TransportKind, Wish,
 };
+pub use settings::{LogLevel, Setting, Settings, SettingsPatch};
 pub use status::Status;
 pub use tool::{DefinitionState, Tool, ToolList};

@@ -18,8 +18,9 @@ use watch::{Look, Watch};
 /// first launch, which downloads, and a little for the core to say so.
 const UP_TIMEOUT: Duration = Duration::from_secs(330);
 
-/// How long a person at the desktop may take to confirm.
-const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a person at the desktop may take to confirm: the five minutes after which the core
+/// declines, and a little for it to say so.
+const CONFIRMATION_TIMEOUT: Duration = Duration::from_secs(330);
 
 /// How long the core may take to begin with another attempt.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);

@@ -14,7 +14,11 @@ pub(super) fn check(context: &Context) -> Result<Exit, Failure> {
         Source::Read(reading) => {
             let usable = reading.entries.values().filter(|entry| entry.is_ok());
             let usable = usable.count();
-            (usable, reading.entries.len() - usable, reading.problems)
+            let settings = reading.settings;
+            let unusable = reading.entries.len() - usable
+                + usize::from(settings.listen.is_not_valid())
+                + usize::from(settings.log_level.is_not_valid());
+            (usable, unusable, reading.problems)
         }
     };
     if context.json {

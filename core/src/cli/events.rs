@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 
 use super::{Context, Exit, Failure, counted, say, text};
 use crate::{
-    api::wire::Event,
+    api::wire::{Event, WhyDeclined},
     client::{ClientError, Received},
 };
 
@@ -68,6 +68,16 @@ fn line(event: &Event) -> String {
                 text::printable(&removed.name)
             )
         }
+        Event::Declined(declined) => format!(
+            "{} {}: was not approved, {}",
+            declined.revision,
+            text::printable(&declined.name),
+            match declined.why {
+                WhyDeclined::AnsweredNo => "the answer was no",
+                WhyDeclined::MovedOn => "it is no longer what was shown",
+                WhyDeclined::NotAnswered => "nobody answered",
+            }
+        ),
         Event::Core(core) => format!(
             "{} the core: {}, {}, {} of the file",
             core.revision,

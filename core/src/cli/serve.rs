@@ -1,29 +1,18 @@
 use std::{
-    env,
-    io::{self, IsTerminal, Write as _},
-    path::PathBuf,
+    io::{self, Write as _},
     process::ExitCode,
-    sync::Mutex,
-};
-
-use tracing_appender::rolling::{RollingFileAppender, Rotation};
-use tracing_subscriber::{
-    filter::{LevelFilter, Targets},
-    fmt,
-    layer::SubscriberExt as _,
-    util::SubscriberInitExt as _,
 };
 
 use super::{Context, Exit, Failure, args::Serve, say};
 use crate::{
     app::{Core, EndSignal, Held, ServeOptions},
-    home::{HolderKind, Home},
-    runtime,
+    home::HolderKind,
+    log, runtime,
 };
 
 /// `narthex serve`.
 pub(super) fn run(context: Context, options: Serve) -> ExitCode {
-    log(context.home.clone());
+    let log = log::init(context.home.clone());
     let json = options.json || context.json;
     let until_unused = options.until_unused;
     let options = ServeOptions {
@@ -31,6 +20,7 @@ pub(super) fn run(context: Context, options: Serve) -> ExitCode {
         listen: options.listen,
         trust_config: options.trust_config,
         no_client_auth: options.no_client_auth,
+        log,
     };
     let served = runtime::of_core()
         .map_err(anyhow::Error::from)
@@ -105,43 +95,4 @@ fn failure(error: &anyhow::Error) -> Failure {
         }
         None => Failure::new(Exit::Failed, format!("{error:#}")),
     }
-}
-
-/// Days of which the core's own log is kept.
-const LOG_DAYS: usize = 7;
-
-/// Writes the log to standard error, since standard output belongs to the line of `--json`, and to
-/// a file a day in the home folder.
-fn log(home: Option<PathBuf>) {
-    let asked = env::var("NARTHEX_LOG").unwrap_or_default();
-    // What cannot be understood must not silence the rest.
-    let filter: Targets = asked.parse().unwrap_or_default();
-    let filter = if asked.is_empty() {
-        filter.with_default(LevelFilter::INFO)
-    } else {
-        filter
-    };
-    let terminal = fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    let file =
-        log_file(home).map(|file| fmt::layer().with_ansi(false).with_writer(Mutex::new(file)));
-    tracing_subscriber::registry()
-        .with(filter)
-        .with(terminal)
-        .with(file)
-        .init();
-}
-
-/// Opens the file; a home that cannot be used is told by what comes next.
-fn log_file(home: Option<PathBuf>) -> Option<RollingFileAppender> {
-    let home = Home::locate(home).ok()?;
-    home.create().ok()?;
-    RollingFileAppender::builder()
-        .rotation(Rotation::DAILY)
-        .filename_prefix("narthex")
-        .filename_suffix("log")
-        .max_log_files(LOG_DAYS)
-        .build(home.logs_dir())
-        .ok()
 }

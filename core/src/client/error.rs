@@ -2,7 +2,10 @@ use std::{io, net::SocketAddr, path::PathBuf};
 
 use reqwest::StatusCode;
 
-use crate::{api::wire::ProblemDetails, home::HomeError};
+use crate::{
+    api::wire::{CommandFailure, ProblemDetails},
+    home::HomeError,
+};
 
 /// Why a core did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +90,16 @@ impl ClientError {
             Self::NotLoopback(_) => Some("Listen on 127.0.0.1 or [::1]."),
             Self::Malformed(_) => Some("Use the `narthex` of the version that runs."),
             Self::Transport(_) => Some("Look whether the core still runs: `narthex status`."),
+        }
+    }
+}
+
+impl From<ClientError> for CommandFailure {
+    fn from(error: ClientError) -> Self {
+        Self {
+            kind: error.kind().to_owned(),
+            message: error.to_string(),
+            remedy: error.remedy().unwrap_or_default().to_owned(),
         }
     }
 }

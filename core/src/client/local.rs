@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
+use tokio::sync::watch;
 
 use super::{ClientError, Events, LogEvents};
-use crate::api::{Api, Following};
+use crate::api::{Api, Following, wire::Confirmation};
 
 /// A core in this process. Nothing crosses a wire: events and answers are handed over as they are.
 #[derive(Debug, Clone)]
@@ -15,6 +16,21 @@ impl Local {
     /// Makes a handle to the core behind `api`.
     pub fn new(api: Api) -> Self {
         Self { api: Arc::new(api) }
+    }
+
+    /// Follows the approvals that wait for the person at the window, the oldest first: the whole
+    /// list, at each change.
+    pub fn confirmations(&self) -> watch::Receiver<Arc<[Confirmation]>> {
+        self.api.confirmations.shown()
+    }
+
+    /// Takes the person's answer to an approval that waits.
+    ///
+    /// # Errors
+    /// When it does not wait any more, or what was shown has moved on.
+    pub async fn answer(&self, command: &str, approve: bool) -> Result<(), ClientError> {
+        self.api.confirmations.answer(command, approve).await?;
+        Ok(())
     }
 
     pub(super) fn api(&self) -> &Api {

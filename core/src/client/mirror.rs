@@ -80,7 +80,10 @@ impl Following {
                     self.fetch().await?;
                 }
                 Event::Gap(_) => self.fetch().await?,
-                event @ (Event::Server(_) | Event::Removed(_) | Event::Core(_)) => {
+                event @ (Event::Server(_)
+                | Event::Removed(_)
+                | Event::Core(_)
+                | Event::Declined(_)) => {
                     self.update(|merge, present| merge.heard(present, event));
                 }
             }

@@ -15,8 +15,8 @@ use super::{ClientError, find};
 use crate::{
     api::wire::{
         Accepted, Approval, Approved, Client, ClientList, ClientToken, Command, LogLine, LogLines,
-        NewClient, NewServer, OneServer, ProblemDetails, RemovedServer, ServerList, Status,
-        ToolList, Written,
+        NewClient, NewServer, OneServer, ProblemDetails, RemovedServer, ServerList, Settings,
+        SettingsPatch, Status, ToolList, Written,
     },
     home::Home,
     server::Secret,
@@ -201,6 +201,22 @@ impl Remote {
     pub async fn remove_client(&self, name: &str) -> Result<(), ClientError> {
         accepted(self.request(Method::DELETE, &["clients", name])).await?;
         Ok(())
+    }
+
+    /// `GET /settings`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn settings(&self) -> Result<Settings, ClientError> {
+        self.get(&["settings"]).await
+    }
+
+    /// `PATCH /settings`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn change_settings(&self, patch: &SettingsPatch) -> Result<Settings, ClientError> {
+        self.send(Method::PATCH, &["settings"], patch).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, ClientError> {

@@ -44,6 +44,35 @@ pub(super) fn apply(text: &str, name: &str, edit: Edit<'_>) -> Option<String> {
     (after == edited_value(before, name, edit)?).then(|| format!("{mark}{edited}"))
 }
 
+/// Returns `text` with a merge patch (RFC 7386) applied to what stands beside the servers, or `None`
+/// when that cannot be done without touching anything else. `text` must be a file that can be read.
+pub(super) fn set(text: &str, patch: &Map<String, Value>) -> Option<String> {
+    let json = without_mark(text);
+    let expected = merge(
+        parse(json)?.to_serde_value()?,
+        &Value::Object(patch.clone()),
+    );
+    let mut edited = json.to_owned();
+    for (key, value) in patch {
+        let tree = parse(&edited)?;
+        let root = tree.object_value()?;
+        edited = match root.get(key) {
+            Some(property) => {
+                if value.is_null() {
+                    property.remove();
+                } else {
+                    patch_value(&property, value);
+                }
+                tree.to_string()
+            }
+            None if value.is_null() => continue,
+            None => append::member(&edited, &tree, &root, key, value)?,
+        };
+    }
+    let mark = &text[..text.len() - json.len()];
+    (parse(&edited)?.to_serde_value()? == expected).then(|| format!("{mark}{edited}"))
+}
+
 /// Applies a merge patch (RFC 7386): members of `patch` replace those of `target`, `null` takes one
 /// out, objects are merged into objects.
 pub fn merge(target: Value, patch: &Value) -> Value {

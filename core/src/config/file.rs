@@ -8,13 +8,13 @@ use jsonc_parser::{
     ast::{Object, ObjectProp},
     common::Ranged,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     backup,
     edit::{self, Edit},
     page::Page,
-    read, replace,
+    read, replace, settings,
 };
 use crate::{api::wire::Problem, server::ServerName};
 
@@ -30,9 +30,9 @@ const NEW_FILE: &str = "\
 /// How often an edit starts again because the file was saved by somebody else meanwhile.
 const TRIES: u32 = 10;
 
-/// The person's file, for edits of single entries.
+/// The person's file, for edits of single entries and settings.
 ///
-/// An edit changes its entry and nothing else, keeps a copy of the file as it was, and replaces it
+/// An edit changes what it names and nothing else, keeps a copy of the file as it was, and replaces it
 /// in one step. Edits of any number of processes happen one after the other. An edit that changes
 /// nothing writes nothing.
 #[derive(Debug, Clone)]
@@ -107,6 +107,29 @@ impl ConfigFile {
         self.edit(name, Edit::Remove)
     }
 
+    /// Applies a merge patch (RFC 7386) to what stands beside the servers. A file that is missing or
+    /// empty is made.
+    ///
+    /// # Errors
+    /// When one of the keys is there twice, or the file cannot be edited.
+    pub fn set(&self, merge_patch: &Map<String, Value>) -> Result<(), EditError> {
+        self.rewrite(|text| {
+            let base = begun(text);
+            let page = Page::of_file(&self.path, base);
+            let value = page.parse().map_err(EditError::Broken)?;
+            let root = read::root(&page, value.as_ref()).map_err(EditError::Broken)?;
+            for key in merge_patch.keys() {
+                settings::only(&page, root, key).map_err(EditError::Broken)?;
+            }
+            let edited = edit::set(base, merge_patch).ok_or(EditError::Entangled)?;
+            Ok(if edited == base {
+                text.to_owned()
+            } else {
+                edited
+            })
+        })
+    }
+
     /// Returns an entry as it stands in the file, with its references unresolved.
     ///
     /// # Errors
@@ -123,10 +146,7 @@ impl ConfigFile {
         {
             return Err(EditError::NotAnObject);
         }
-        let _lock = self.lock()?;
-        for _ in 0..TRIES {
-            let before = self.text()?;
-            let text = before.as_deref().unwrap_or_default();
+        self.rewrite(|text| {
             let found = self.find(name, text)?.is_some();
             match edit {
                 Edit::Add(_) if found => return Err(EditError::Exists(name.clone())),
@@ -135,8 +155,17 @@ impl ConfigFile {
                 }
                 Edit::Add(_) | Edit::Patch(_) | Edit::Remove => {}
             }
-            let base = if read::is_blank(text) { NEW_FILE } else { text };
-            let after = edit::apply(base, name.as_str(), edit).ok_or(EditError::Entangled)?;
+            edit::apply(begun(text), name.as_str(), edit).ok_or(EditError::Entangled)
+        })
+    }
+
+    /// Puts what `edited` makes of the text in its place.
+    fn rewrite(&self, edited: impl Fn(&str) -> Result<String, EditError>) -> Result<(), EditError> {
+        let _lock = self.lock()?;
+        for _ in 0..TRIES {
+            let before = self.text()?;
+            let text = before.as_deref().unwrap_or_default();
+            let after = edited(text)?;
             if after == text || self.replace(before.as_deref(), &after)? {
                 return Ok(());
             }
@@ -214,6 +243,11 @@ impl ConfigFile {
             source,
         }
     }
+}
+
+/// What an edit begins with: a file in which nothing stands is made.
+fn begun(text: &str) -> &str {
+    if read::is_blank(text) { NEW_FILE } else { text }
 }
 
 fn named<'v, 'a>(

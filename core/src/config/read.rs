@@ -13,6 +13,7 @@ use jsonc_parser::{
 use super::{
     entry::Entry,
     page::{Page, kind, range, without_mark},
+    settings::{self, Settings},
 };
 use crate::{
     api::wire::Problem,
@@ -40,8 +41,10 @@ const NOT_THE_FILE: [io::ErrorKind; 3] = [
 pub struct Reading {
     /// The entries by name; one that cannot be used holds the reason.
     pub entries: BTreeMap<ServerName, Result<Spec, Problem>>,
-    /// Everything there is to say about the file: the problems of the entries, and notices about
-    /// what can be used but is hardly meant so.
+    /// What stands beside the servers.
+    pub settings: Settings,
+    /// Everything there is to say about the file: the problems of the entries and the settings, and
+    /// notices about what can be used but is hardly meant so.
     pub problems: Vec<Problem>,
 }
 
@@ -179,6 +182,7 @@ pub(super) fn parse(
     let value = page.parse()?;
     let root = root(&page, value.as_ref())?;
     let mut reading = Reading::default();
+    reading.settings = settings::read(&page, root, &mut reading.problems);
     match servers(&page, root)? {
         Some(servers) => read_entries(&page, servers, env, &mut reading),
         None => reading.problems.push(without_servers(&page, root)),

@@ -1,3 +1,5 @@
+use super::settings::{LISTEN, LOG_LEVEL};
+
 /// Every key of an entry that means something here.
 const KNOWN: [&str; 17] = [
     "command",
@@ -30,6 +32,17 @@ const SYNONYMS: [(&str, &str); 8] = [
     ("workingdirectory", "cwd"),
     ("uri", "url"),
 ];
+
+/// Every setting beside the servers.
+const SETTINGS: [&str; 2] = [LISTEN, LOG_LEVEL];
+
+/// Returns the setting that `key` was probably meant to be; see [`meant`].
+pub(super) fn meant_setting(key: &str) -> Option<&'static str> {
+    let plain = plain(key);
+    let mut settings = SETTINGS.into_iter();
+    let resembled = settings.find(|known| resembles(&plain, known));
+    resembled.filter(|known| *known != key)
+}
 
 /// Returns the known key that `key` was probably meant to be; `None` when it is known, or when it
 /// resembles none and is likely a key of another program.

@@ -1,6 +1,7 @@
 mod edits;
 mod problems;
 mod properties;
+mod settings;
 mod specs;
 mod watching;
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{
     CommandError, Supervisor,
     decide::{Batch, Change, ServerChange},
@@ -6,8 +8,18 @@ use crate::{
     api::wire::{Approval, Offers},
     desired::Desire,
     server::ServerName,
-    trust::{LaunchId, ReviewRefused, Write},
+    trust::{LaunchId, Ledger, ReviewRefused, Write},
 };
+
+/// What an approval comes to.
+pub(super) struct Weighed {
+    /// What was wanted before.
+    desire: Arc<Desire>,
+    /// What is wanted then.
+    next: Desire,
+    ledger: Ledger,
+    writes: Vec<Write>,
+}
 
 impl Supervisor {
     /// Decides an approval: all of it, or nothing.
@@ -17,9 +29,31 @@ impl Supervisor {
         approval: &Approval,
         batch: &mut Batch,
     ) -> Result<Change, CommandError> {
-        let desire = self.desire(&server)?;
-        let launch = self.check_halves(&server, &desire, approval)?;
-        let mut ledger = self.ledgers.get(&server).cloned().unwrap_or_default();
+        let Weighed {
+            desire,
+            next,
+            ledger,
+            writes,
+        } = self.weigh(&server, approval)?;
+        self.remember(&server, &desire, batch);
+        batch.writes.extend(writes);
+        let reviewed = ledger.review(&server);
+        self.ledgers.insert(server.clone(), ledger);
+        Ok(Change::Server(ServerChange {
+            reviewed,
+            ..self.decided(server, next)
+        }))
+    }
+
+    /// Returns what an approval comes to as things stand, and changes nothing.
+    pub(super) fn weigh(
+        &self,
+        server: &ServerName,
+        approval: &Approval,
+    ) -> Result<Weighed, CommandError> {
+        let desire = self.desire(server)?;
+        let launch = self.check_halves(server, &desire, approval)?;
+        let mut ledger = self.ledgers.get(server).cloned().unwrap_or_default();
         let mut writes = Vec::new();
         if let Some(launch) = launch {
             ledger.approved.insert(launch.clone());
@@ -30,13 +64,13 @@ impl Supervisor {
         }
         if let Some(epoch) = approval.epoch {
             let pinned = ledger
-                .approve_offers(&server, epoch)
-                .map_err(|error| self.moved_on(&server, &error))?;
+                .approve_offers(server, epoch)
+                .map_err(|error| self.moved_on(server, &error))?;
             writes.extend(pinned);
         }
         if approval.offers == Some(Offers::FirstSeen) {
             if ledger.known.is_some() {
-                return Err(self.moved_on(&server, &ReviewRefused::AlreadySeen));
+                return Err(self.moved_on(server, &ReviewRefused::AlreadySeen));
             }
             ledger.first_seen = true;
             writes.push(Write::FirstSeen {
@@ -51,7 +85,7 @@ impl Supervisor {
             });
         }
         // Given again where it failed: a wish to connect would be refused in quarantine.
-        let again = approval.launch.is_some() && self.is_in_error(&server);
+        let again = approval.launch.is_some() && self.is_in_error(server);
         let next = Desire {
             generation: desire.generation + u64::from(again),
             approved: desire.approved || approval.launch.is_some(),
@@ -59,14 +93,12 @@ impl Supervisor {
             reviewed: self.trust_config || ledger.reviewed || ledger.first_seen,
             ..Desire::clone(&desire)
         };
-        self.remember(&server, &desire, batch);
-        batch.writes.extend(writes);
-        let reviewed = ledger.review(&server);
-        self.ledgers.insert(server.clone(), ledger);
-        Ok(Change::Server(ServerChange {
-            reviewed,
-            ..self.decided(server, next)
-        }))
+        Ok(Weighed {
+            desire,
+            next,
+            ledger,
+            writes,
+        })
     }
 
     /// Checks that the halves given are those that may be given as things stand; returns the launch

@@ -28,6 +28,18 @@ pub enum Order {
         server: ServerName,
         /// What was seen.
         approval: Approval,
+        /// The command's id, where it was proposed before.
+        command: Option<Arc<str>>,
+    },
+    /// That an approval be weighed, for a person to confirm; answered with the id of the command
+    /// that it would be.
+    Propose {
+        /// The server.
+        server: ServerName,
+        /// What was seen.
+        approval: Approval,
+        /// Where the id goes.
+        proposed: oneshot::Sender<Arc<str>>,
     },
     /// That all servers rest (`true`), or go on.
     Pause(bool),
@@ -50,6 +62,7 @@ impl Order {
             Self::Restart(_) => "restart",
             Self::Quarantine(_) => "quarantine",
             Self::Approve { .. } => "approve",
+            Self::Propose { .. } => "propose",
             Self::Pause(true) => "pause",
             Self::Pause(false) => "resume",
             Self::Reload(_) => "reload",
@@ -127,7 +140,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub(super) const fn new(
+    pub(crate) const fn new(
         commands: mpsc::Sender<Command>,
         changed: Arc<Notify>,
         metrics: Metrics,
@@ -144,6 +157,39 @@ impl Handle {
     /// # Errors
     /// When it was not accepted; nothing of it is recorded.
     pub async fn order(&self, order: Order) -> Result<Accepted, CommandError> {
+        self.send(order)?.await.map_err(|_| CommandError::Ending)?
+    }
+
+    /// Has an approval weighed, and returns the id of the command that it would be.
+    ///
+    /// # Errors
+    /// When it would not be accepted as things stand.
+    pub async fn propose(
+        &self,
+        server: ServerName,
+        approval: Approval,
+    ) -> Result<Arc<str>, CommandError> {
+        let (sender, proposed) = oneshot::channel();
+        let refused = self.send(Order::Propose {
+            server,
+            approval,
+            proposed: sender,
+        })?;
+        match proposed.await {
+            Ok(command) => Ok(command),
+            // Refused, unless nobody is there to refuse it.
+            Err(_) => Err(match refused.await {
+                Ok(Err(error)) => error,
+                Ok(Ok(_)) | Err(_) => CommandError::Ending,
+            }),
+        }
+    }
+
+    /// Puts an order into the inbox; returns where its answer comes.
+    fn send(
+        &self,
+        order: Order,
+    ) -> Result<oneshot::Receiver<Result<Accepted, CommandError>>, CommandError> {
         let (answer, answered) = oneshot::channel();
         self.commands
             .try_send(Command { order, answer })
@@ -154,7 +200,7 @@ impl Handle {
                 }
                 mpsc::error::TrySendError::Closed(_) => CommandError::Ending,
             })?;
-        answered.await.map_err(|_| CommandError::Ending)?
+        Ok(answered)
     }
 
     /// Has the file read, and returns the revision that shows it.

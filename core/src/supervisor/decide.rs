@@ -82,11 +82,32 @@ impl Supervisor {
     pub(super) fn decide(&mut self, command: Command, batch: &mut Batch) {
         let Command { order, answer } = command;
         let (label, taken_up) = (order.label(), Instant::now());
+        let mut named = None;
         let outcome = match order {
             Order::Wish { server, wish } => self.decide_wish(server, wish, batch),
             Order::Restart(server) => self.decide_restart(server, batch),
             Order::Quarantine(server) => self.decide_quarantine(server, batch),
-            Order::Approve { server, approval } => self.decide_approval(server, &approval, batch),
+            Order::Approve {
+                server,
+                approval,
+                command,
+            } => {
+                named = command;
+                self.decide_approval(server, &approval, batch)
+            }
+            Order::Propose {
+                server,
+                approval,
+                proposed,
+            } => match self.weigh(&server, &approval) {
+                Ok(_) => {
+                    self.handled(label, taken_up);
+                    // Whoever no longer waits has nothing confirmed.
+                    let _ = proposed.send(self.command_id());
+                    return;
+                }
+                Err(error) => Err(error),
+            },
             Order::Pause(paused) => {
                 batch.undo.push(Undo::Paused(self.desired.paused));
                 batch.writes.push(Write::Paused(paused));
@@ -100,7 +121,7 @@ impl Supervisor {
         };
         match outcome {
             Ok(change) => {
-                let command = self.command_id();
+                let command = named.unwrap_or_else(|| self.command_id());
                 batch.decisions.push(Decision {
                     label,
                     taken_up,

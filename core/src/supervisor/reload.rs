@@ -45,6 +45,7 @@ impl Supervisor {
         let problems = match config::read(&self.file.path, &environment) {
             Source::Read(reading) => {
                 self.take_over(reading.entries);
+                self.settings.take(&reading.settings);
                 self.file.read_once = true;
                 reading.problems
             }

@@ -7,7 +7,10 @@ use super::{
     Entry, View,
     present::{Next, Revised},
 };
-use crate::{api::wire::Problem, server::ServerName};
+use crate::{
+    api::wire::{Problem, WhyDeclined},
+    server::ServerName,
+};
 
 /// How many revisions are kept for subscribers that resume (INTERFACE: 1,024).
 pub const KEPT: usize = 1024;
@@ -34,6 +37,8 @@ pub enum Change {
     Server(Arc<Entry>),
     /// A server that is there no longer.
     Removed(ServerName),
+    /// An approval that waited for a person and will not come.
+    Declined(ServerName, WhyDeclined),
     /// What is true of all.
     Core {
         /// Whether all are paused.

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{Change, Entry, Happening, Offers, Snapshot, View, entry::Facts, present::Step};
 use crate::{
-    api::wire::{IdleReason, Problem},
+    api::wire::{IdleReason, Problem, WhyDeclined},
     catalog::Reviewed,
     desired::Desire,
     metrics::ViewMetrics,
@@ -255,6 +255,11 @@ impl Draft<'_> {
             self.next.problems = problems.into();
             self.core(None);
         }
+    }
+
+    /// Tells that an approval of a server will not come.
+    pub fn declined(&mut self, server: &ServerName, why: WhyDeclined, command: &Arc<str>) {
+        self.happened(Change::Declined(server.clone(), why), Some(command));
     }
 
     /// Records how many clients have a session.

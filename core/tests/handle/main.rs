@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 mod both;
+mod confirmations;
 mod log;
 mod mirrored;
+mod settings;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use narthex_core::{
     app::{Core, ServeOptions},
@@ -14,6 +16,9 @@ use narthex_core::{
     home::HolderKind,
 };
 use tempfile::TempDir;
+
+/// Some port that is free.
+const FREE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A core in this process, in a home of its own.
 struct Here {
@@ -36,26 +41,34 @@ impl Here {
         Self::with(config, options).await
     }
 
+    /// Starts one as the desktop does.
+    async fn with_a_window(config: &str) -> Self {
+        let home = home_with(config);
+        Self::run(home, FREE, ServeOptions::default(), HolderKind::Desktop).await
+    }
+
     async fn with(config: &str, options: ServeOptions) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        // Not its first run, so that it brings no demo.
-        std::fs::write(home.path().join("narthex.json"), config).unwrap();
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self::run(home, listen, options).await
+        let home = home_with(config);
+        Self::run(home, FREE, options, HolderKind::Serve).await
     }
 
     /// Starts one in a home that is there.
     async fn again(home: TempDir, listen: SocketAddr) -> Self {
-        Self::run(home, listen, ServeOptions::default()).await
+        Self::run(home, listen, ServeOptions::default(), HolderKind::Serve).await
     }
 
-    async fn run(home: TempDir, listen: SocketAddr, options: ServeOptions) -> Self {
+    async fn run(
+        home: TempDir,
+        listen: SocketAddr,
+        options: ServeOptions,
+        kind: HolderKind,
+    ) -> Self {
         let options = ServeOptions {
             home: Some(home.path().to_owned()),
             listen: Some(listen),
             ..options
         };
-        let core = Core::start(options, HolderKind::Serve).await.unwrap();
+        let core = Core::start(options, kind).await.unwrap();
         Self { core, home }
     }
 
@@ -70,4 +83,11 @@ impl Here {
         let home = Some(self.home.path().to_owned());
         Client::Remote(Remote::find(home).unwrap())
     }
+}
+
+/// Makes a home that is not at its first run, so that it brings no demo.
+fn home_with(config: &str) -> TempDir {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("narthex.json"), config).unwrap();
+    home
 }

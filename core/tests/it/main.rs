@@ -14,6 +14,7 @@ mod credentials;
 mod first_light;
 mod held;
 mod restart;
+mod settings;
 mod storm;
 mod trust;
 mod wishes;

@@ -75,7 +75,11 @@ impl Scene {
 
     fn approve(&self, approval: Approval) -> Order {
         let server = self.s0.clone();
-        Order::Approve { server, approval }
+        Order::Approve {
+            server,
+            approval,
+            command: None,
+        }
     }
 
     fn wish(&self, wish: Wish) -> Order {

@@ -305,7 +305,7 @@ fn assert_shows(deed: &Deed, change: &Change) {
             };
             assert!(shows, "{deed:?} is recorded as {desire:?}");
         }
-        (_, Change::Core { .. } | Change::Removed(_)) => {
+        (_, Change::Core { .. } | Change::Removed(_) | Change::Declined(..)) => {
             panic!("{deed:?} is recorded as {change:?}")
         }
     }

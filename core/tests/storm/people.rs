@@ -235,6 +235,7 @@ fn order(server: &Option<ServerName>, intent: &Intent) -> Order {
                 epoch: *epoch,
                 offers: first_seen.then_some(Offers::FirstSeen),
             },
+            command: None,
         },
         Intent::Pause(paused) => Order::Pause(*paused),
     }

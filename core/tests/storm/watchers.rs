@@ -47,6 +47,7 @@ impl Rebuilt {
                     .remove(server)
                     .expect("only what was there is removed");
             }
+            Change::Declined(..) => {}
             Change::Core {
                 paused, problems, ..
             } => {

@@ -1,12 +1,13 @@
 use serde_json::Value;
 
-use super::{Answer, Api, wire};
+use super::{Answer, Api, blocking, wire};
 use crate::{
     api::{
         LogFollowing,
         wire::{Command, ProblemDetails, Wish},
     },
     config::{self, EditError},
+    home::HolderKind,
     server::ServerName,
     supervisor::Order,
 };
@@ -135,15 +136,40 @@ impl Api {
         Ok(self.supervisor.order(order).await?)
     }
 
-    /// Approves what a server would run, what it offers, or both.
+    /// Takes an approval from outside: where there is a window, the person at it confirms it first.
     ///
     /// # Errors
     /// When it is not what would be approved as things stand.
-    pub async fn approve(&self, name: &str, approval: wire::Approval) -> Answer<wire::Approved> {
-        let server = named(name)?;
-        let order = Order::Approve { server, approval };
-        let accepted = self.supervisor.order(order).await?;
-        Ok(wire::Approved::Accepted(accepted))
+    pub async fn ask_to_approve(
+        &self,
+        name: &str,
+        approval: wire::Approval,
+    ) -> Answer<wire::Approved> {
+        match self.facts.kind {
+            HolderKind::Serve => Ok(wire::Approved::Accepted(
+                self.approve(name, approval).await?,
+            )),
+            HolderKind::Desktop => {
+                let command = self.confirmations.ask(named(name)?, approval).await?;
+                Ok(wire::Approved::Pending(wire::Pending {
+                    command: command.to_string(),
+                    pending: "confirmation".to_owned(),
+                }))
+            }
+        }
+    }
+
+    /// Approves what a server would run, what it offers, or both: a person's word in this process.
+    ///
+    /// # Errors
+    /// When it is not what would be approved as things stand.
+    pub async fn approve(&self, name: &str, approval: wire::Approval) -> Answer<wire::Accepted> {
+        let order = Order::Approve {
+            server: named(name)?,
+            approval,
+            command: None,
+        };
+        Ok(self.supervisor.order(order).await?)
     }
 
     /// Writes the file, and answers when the view knows it.
@@ -186,19 +212,4 @@ fn none(name: &str) -> Box<ProblemDetails> {
 
 fn named(name: &str) -> Answer<ServerName> {
     ServerName::new(name).map_err(|_| none(name))
-}
-
-/// Does what waits for the disk aside.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, EditError> + Send + 'static,
-) -> Answer<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    let done = done.unwrap_or_else(|error| {
-        Err(EditError::Io {
-            doing: "edit",
-            path: Default::default(),
-            source: std::io::Error::other(error),
-        })
-    });
-    done.map_err(|error| ProblemDetails::not_written(&error))
 }

@@ -16,6 +16,8 @@ pub enum Event {
     Removed(ServerRemoved),
     /// What is true of all.
     Core(CoreChanged),
+    /// An approval that waited for a person will not come.
+    Declined(Declined),
     /// Something was missed; fetch.
     Gap(Gap),
 }
@@ -28,6 +30,7 @@ impl Event {
             Self::Server(changed) => changed.revision,
             Self::Removed(removed) => removed.revision,
             Self::Core(changed) => changed.revision,
+            Self::Declined(declined) => declined.revision,
             Self::Gap(gap) => gap.revision,
         }
     }
@@ -77,6 +80,31 @@ pub struct CoreChanged {
     pub clients: usize,
     /// What is wrong with the file.
     pub problems: Vec<Problem>,
+}
+
+/// See [`Event::Declined`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Declined {
+    /// The revision.
+    pub revision: u64,
+    /// The command that asked for it.
+    pub command: String,
+    /// The server's name.
+    pub name: String,
+    /// Why not.
+    pub why: WhyDeclined,
+}
+
+/// Why an approval that waited for a person will not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyDeclined {
+    /// The person said no.
+    AnsweredNo,
+    /// The person said yes to something that is there no longer.
+    MovedOn,
+    /// The person did not answer.
+    NotAnswered,
 }
 
 /// See [`Event::Gap`].

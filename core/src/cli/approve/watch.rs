@@ -4,7 +4,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
-    api::wire::{Event, Server, ServerChanged},
+    api::wire::{Event, Server, ServerChanged, WhyDeclined},
     cli::{Exit, Failure, terminal::Progress},
     client::{ClientError, Remote},
 };
@@ -24,6 +24,8 @@ pub(super) struct Watch {
     name: String,
     /// The revision of the last look; an older event says nothing new.
     seen: u64,
+    /// The command that waits for an answer.
+    asked: Option<String>,
     events: Pin<Box<dyn Stream<Item = Result<Event, ClientError>> + Send>>,
 }
 
@@ -46,6 +48,7 @@ impl Watch {
         Ok(Self {
             name: name.to_owned(),
             seen: 0,
+            asked: None,
             events,
         })
     }
@@ -97,7 +100,8 @@ impl Watch {
         Ok(server)
     }
 
-    /// Waits until the command was answered: an event names it, or what it wanted holds.
+    /// Waits until the command was answered: an event names it, or what it wanted holds. One that
+    /// was declined is a failure.
     pub(super) async fn until_answered(
         &mut self,
         remote: &Remote,
@@ -108,10 +112,28 @@ impl Watch {
         let deadline = Instant::now() + limit;
         let mut progress = Progress::new();
         progress.show("Waiting for the desktop…");
+        self.asked = Some(command.to_owned());
         loop {
             let news = self.news(remote, deadline).await?;
             if holds(&news.server) || news.command.as_deref() == Some(command) {
                 return Ok(news.server);
+            }
+        }
+    }
+
+    fn declined(&self, why: WhyDeclined) -> Failure {
+        match why {
+            WhyDeclined::AnsweredNo => {
+                Failure::new(Exit::Refused, "the answer at the desktop was no")
+            }
+            WhyDeclined::MovedOn => {
+                let detail = format!("{} is no longer what was shown", self.name);
+                Failure::new(Exit::Refused, detail)
+                    .remedy(format!("Look at it again: narthex approve {}", self.name))
+            }
+            WhyDeclined::NotAnswered => {
+                Failure::new(Exit::TimedOut, "nobody answered at the desktop")
+                    .remedy("Ask again when somebody sits there.")
             }
         }
     }
@@ -146,7 +168,14 @@ impl Watch {
                         command: None,
                     });
                 }
-                Some(Ok(Event::Server(_) | Event::Removed(_) | Event::Core(_))) => {}
+                Some(Ok(Event::Declined(declined)))
+                    if self.asked.as_ref() == Some(&declined.command) =>
+                {
+                    return Err(self.declined(declined.why));
+                }
+                Some(Ok(
+                    Event::Server(_) | Event::Removed(_) | Event::Core(_) | Event::Declined(_),
+                )) => {}
                 Some(Err(error @ ClientError::Refused(_))) => return Err(error.into()),
                 // The stream takes itself up again.
                 Some(Err(_)) => {}

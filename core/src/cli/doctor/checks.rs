@@ -2,22 +2,19 @@ use std::{
     env,
     error::Error,
     fs, io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
 };
 
 use super::Finding;
 use crate::{
+    app,
     cli::{Context, Failure, config, counted},
     config::Source,
     home::{self, Holder, HolderKind},
     process::{self, Command, Environment, SpawnError},
     server::{Spec, Transport},
 };
-
-/// Where a core listens unless it is told otherwise.
-const DEFAULT_ADDRESS: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7410);
 
 /// Makes every check.
 pub(super) async fn all(context: &Context) -> Result<Vec<Finding>, Failure> {
@@ -31,7 +28,7 @@ pub(super) async fn all(context: &Context) -> Result<Vec<Finding>, Failure> {
     let file = home.config_file();
     let found = config::read(&file);
     findings.push(configuration(&file, &found));
-    findings.push(core(home::holder(&home)));
+    findings.push(core(home::holder(&home), address_of(&found)));
     findings.extend(process::guard().map(guard));
     let told = Environment::told_by_login().await;
     findings.push(path(&told));
@@ -129,7 +126,16 @@ fn configuration(path: &Path, found: &Source) -> Finding {
     }
 }
 
-fn core(holder: Option<Holder>) -> Finding {
+/// Returns where a core would listen that is started without `--listen`.
+fn address_of(found: &Source) -> SocketAddr {
+    let configured = match found {
+        Source::Read(reading) => reading.settings.listen.or_last(None),
+        Source::Broken(_) | Source::Missing | Source::Empty => None,
+    };
+    configured.unwrap_or(app::ADDRESS)
+}
+
+fn core(holder: Option<Holder>, address: SocketAddr) -> Finding {
     let check = "core";
     if let Some(holder) = holder {
         let address = holder.address.as_deref().unwrap_or("an address to come");
@@ -144,11 +150,11 @@ fn core(holder: Option<Holder>) -> Finding {
             format!("runs as process {pid} ({kind}) at {address} since {since}"),
         );
     }
-    match TcpListener::bind(DEFAULT_ADDRESS) {
-        Ok(_) => Finding::good(check, format!("none runs; {DEFAULT_ADDRESS} is free")),
+    match TcpListener::bind(address) {
+        Ok(_) => Finding::good(check, format!("none runs; {address} is free")),
         Err(error) => Finding::bad(
             check,
-            format!("none runs, and {DEFAULT_ADDRESS} cannot be had: {error}"),
+            format!("none runs, and {address} cannot be had: {error}"),
             "End the program that listens there, or name another port with --listen.",
         ),
     }

@@ -92,6 +92,8 @@ impl Merge {
                     present.problems = changed.problems;
                 }
             }
+            // It changes nothing that is shown.
+            Event::Declined(_) => {}
             // What they say is fetched.
             Event::Hello(_) | Event::Gap(_) => return,
         }

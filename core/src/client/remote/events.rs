@@ -132,6 +132,7 @@ fn decode(name: &str, data: &str) -> Result<Option<Event>, ClientError> {
         "server" => serde_json::from_str(data).map(Event::Server),
         "removed" => serde_json::from_str(data).map(Event::Removed),
         "core" => serde_json::from_str(data).map(Event::Core),
+        "declined" => serde_json::from_str(data).map(Event::Declined),
         "gap" => serde_json::from_str(data).map(Event::Gap),
         _ => return Ok(None),
     };
