@@ -2,17 +2,23 @@
 
 mod clients;
 mod events;
+mod following;
 mod front;
 mod guard;
+mod log_stream;
 mod openapi;
+mod operations;
 mod problem;
 mod rest;
 mod router;
 mod servers;
+mod sse;
 pub mod wire;
 
+pub use following::Following;
 pub use front::Front;
 pub use guard::Guard;
+pub use log_stream::LogFollowing;
 pub use openapi::document;
-pub use problem::problem;
+pub use problem::Answer;
 pub use router::{Api, Facts};

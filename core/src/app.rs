@@ -1,6 +1,7 @@
 //! Wires everything; knows every other module and is known by none but the binaries.
 
 mod demo;
+mod end_signal;
 mod unused;
 
 use std::{
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{Api, Facts, Front, Guard},
+    client::{Client, Local},
     config::{self, ConfigFile},
     gateway::{
         Gateway,
@@ -29,6 +31,8 @@ use crate::{
     upstream::Launcher,
     view::{Publisher, View},
 };
+
+pub use end_signal::EndSignal;
 
 /// Where the core listens unless told otherwise.
 pub const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7410);
@@ -96,6 +100,7 @@ fn at(holder: &Holder) -> String {
 pub struct Core {
     address: SocketAddr,
     home: Home,
+    client: Local,
     view: View,
     metrics: Metrics,
     stop: CancellationToken,
@@ -166,6 +171,7 @@ impl Core {
             stop: stop.clone(),
         };
         let gateway = Gateway::new(publisher, credentials, stop.clone());
+        let client = Local::new(api.clone());
         let front = Front::new(Guard::new(address), gateway, api.routes());
         let watcher = watch(&home, handle.file_signal());
         let supervisor = tokio::spawn(supervisor.run(stop.clone()));
@@ -175,6 +181,7 @@ impl Core {
         Ok(Self {
             address,
             home,
+            client,
             view,
             metrics,
             stop,
@@ -193,6 +200,11 @@ impl Core {
     /// Returns the folder it holds.
     pub const fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// Returns a handle to it.
+    pub fn client(&self) -> Client {
+        Client::Local(self.client.clone())
     }
 
     /// Returns the present.

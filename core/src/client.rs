@@ -1,330 +1,249 @@
-//! The handle to a core that runs in another process, over REST and events. The command line and
-//! the bridge use it, and so does a desktop that finds the folder held.
+//! The handle to a core, in process or in another one: the same calls, the same events, the same
+//! errors. The desktop, the command line and the bridge see a core through it.
 //!
-//! Plain HTTP on loopback, and nothing else: a control credential must not leave the machine, so
-//! an address elsewhere is refused before anything is sent.
+//! A core in another process is reached by plain HTTP on loopback, and nothing else: a control
+//! credential must not leave the machine, so an address elsewhere is refused before anything is
+//! sent.
 
 mod error;
-mod events;
 pub(crate) mod find;
+mod local;
 pub(crate) mod mcp;
+mod mirror;
+mod remote;
+mod retry;
 mod sse;
 #[cfg(test)]
 pub(crate) mod stub;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::pin::Pin;
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
-use url::Url;
+use futures_util::Stream;
+use serde_json::Value;
 
 pub use error::ClientError;
-pub use events::Received;
+pub use local::Local;
+pub use mirror::{Mirror, Present};
+pub use remote::{Received, Remote};
 
-use crate::{
-    api::wire::{
-        Accepted, Approval, Client, ClientList, ClientToken, LogLine, LogLines, NewClient,
-        NewServer, OneServer, Pending, ProblemDetails, RemovedServer, ServerList, Status, ToolList,
-        Written,
-    },
-    home::Home,
-    server::Secret,
+use crate::api::wire::{
+    self, Accepted, Approval, ClientToken, Event, LogEvent, LogLine, NewServer, OneServer,
+    RemovedServer, ServerList, Status, ToolList, Written,
 };
+pub use crate::api::wire::{Approved, Command};
 
-/// How long an answer may take. A change of the file is answered when the view knows it, which is
-/// well below a second; a machine that swaps takes several.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// What happens, as it happens.
+pub type Events = Pin<Box<dyn Stream<Item = Result<Event, ClientError>> + Send>>;
 
-/// How long connecting to our own machine may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The lines of a server's log, as they are written.
+pub type LogEvents = Pin<Box<dyn Stream<Item = Result<LogEvent, ClientError>> + Send>>;
 
-/// A core in another process.
+/// The handle to a core. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Remote {
-    http: reqwest::Client,
-    base: Url,
-    token: Secret,
+pub enum Client {
+    /// A core in this process.
+    Local(Local),
+    /// A core in another one.
+    Remote(Remote),
 }
 
-/// What a person can ask of one server without changing the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// That it runs.
-    Connect,
-    /// That it does not.
-    Disconnect,
-    /// That it ends and begins again.
-    Restart,
-    /// That it is held until it is approved again.
-    Quarantine,
-}
-
-impl Command {
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Disconnect => "disconnect",
-            Self::Restart => "restart",
-            Self::Quarantine => "quarantine",
-        }
-    }
-}
-
-/// The answer to an approval.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Approved {
-    /// It holds.
-    Accepted(Accepted),
-    /// It waits for a person at the desktop's window.
-    Pending(Pending),
-}
-
-impl Remote {
-    /// Attaches to the core at `address` with its control credential. Nothing is sent yet.
-    ///
-    /// # Errors
-    /// When the address is not on this machine's loopback.
-    pub fn attach(address: SocketAddr, control_token: Secret) -> Result<Self, ClientError> {
-        let (http, base) = loopback(address)?;
-        Ok(Self {
-            http,
-            base,
-            token: control_token,
-        })
+impl Client {
+    /// Whether the core runs in this process.
+    pub const fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_))
     }
 
-    /// Attaches to the core that holds the home folder (`None`: the platform's folders).
-    ///
-    /// # Errors
-    /// [`ClientError::NoCore`] when none does.
-    pub fn find(home: Option<PathBuf>) -> Result<Self, ClientError> {
-        let home = Home::locate(home)?;
-        let address = find::address(&home)?;
-        Self::attach(address, find::credential(home.control_token())?)
-    }
-
-    /// `GET /status`.
+    /// Returns the core itself.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn status(&self) -> Result<Status, ClientError> {
-        self.get(&["status"]).await
+        match self {
+            Self::Local(local) => Ok(local.api().status()),
+            Self::Remote(remote) => remote.status().await,
+        }
     }
 
-    /// `GET /servers`.
+    /// Returns all servers.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn servers(&self) -> Result<ServerList, ClientError> {
-        self.get(&["servers"]).await
+        match self {
+            Self::Local(local) => Ok(local.api().servers()),
+            Self::Remote(remote) => remote.servers().await,
+        }
     }
 
-    /// `GET /servers/{name}`.
+    /// Returns one server.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn server(&self, name: &str) -> Result<OneServer, ClientError> {
-        self.get(&["servers", name]).await
+        match self {
+            Self::Local(local) => Ok(local.api().server(name)?),
+            Self::Remote(remote) => remote.server(name).await,
+        }
     }
 
-    /// `GET /servers/{name}/tools`.
+    /// Returns what a server offers, with what is held.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn tools(&self, name: &str) -> Result<ToolList, ClientError> {
-        self.get(&["servers", name, "tools"]).await
+        match self {
+            Self::Local(local) => Ok(local.api().tools(name)?),
+            Self::Remote(remote) => remote.tools(name).await,
+        }
     }
 
-    /// `GET /servers/{name}/logs`: the last `lines` lines, oldest first.
+    /// Returns the last `lines` lines of a server's log, oldest first.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn logs(&self, name: &str, lines: usize) -> Result<Vec<LogLine>, ClientError> {
-        let request = self
-            .request(Method::GET, &["servers", name, "logs"])
-            .query(&[("lines", lines)]);
-        let logs: LogLines = answer(request).await?;
-        Ok(logs.lines)
+        match self {
+            Self::Local(local) => Ok(local.api().logs(name, lines)?.lines),
+            Self::Remote(remote) => remote.logs(name, lines).await,
+        }
     }
 
-    /// `POST /servers`: writes an entry into the file.
+    /// Follows a server's log: its last `lines` lines first, then each one as it is written, and how
+    /// many were missed where the reader fell behind. The stream ends when the server is removed or
+    /// the core ends, and after an error.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn follow_log(&self, name: &str, lines: usize) -> Result<LogEvents, ClientError> {
+        match self {
+            Self::Local(local) => local.follow_log(name, lines),
+            Self::Remote(remote) => remote.follow_log(name, lines).await,
+        }
+    }
+
+    /// Writes an entry into the file; returns when the view knows it.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn add(&self, name: &str, entry: Value) -> Result<Written, ClientError> {
-        let server = NewServer {
-            name: name.to_owned(),
-            entry,
-        };
-        self.send(Method::POST, &["servers"], &server).await
+        match self {
+            Self::Local(local) => {
+                let name = name.to_owned();
+                Ok(local.api().add_server(NewServer { name, entry }).await?)
+            }
+            Self::Remote(remote) => remote.add(name, entry).await,
+        }
     }
 
-    /// `PATCH /servers/{name}`: merges `patch` into the entry in the file.
+    /// Merges `patch` into the entry in the file; returns when the view knows it.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn patch(&self, name: &str, patch: Value) -> Result<Written, ClientError> {
-        self.send(Method::PATCH, &["servers", name], &patch).await
+        match self {
+            Self::Local(local) => Ok(local.api().patch_server(name, patch).await?),
+            Self::Remote(remote) => remote.patch(name, patch).await,
+        }
     }
 
-    /// `DELETE /servers/{name}`: takes the entry out of the file.
+    /// Takes the entry out of the file; returns when the view no longer has it.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn remove(&self, name: &str) -> Result<RemovedServer, ClientError> {
-        answer(self.request(Method::DELETE, &["servers", name])).await
+        match self {
+            Self::Local(local) => Ok(local.api().remove_server(name).await?),
+            Self::Remote(remote) => remote.remove(name).await,
+        }
     }
 
-    /// `POST /servers/{name}/connect` and its siblings.
+    /// Asks something of a server.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn wish(&self, name: &str, command: Command) -> Result<Accepted, ClientError> {
-        let path = ["servers", name, command.path()];
-        self.send(Method::POST, &path, &json!({})).await
-    }
-
-    /// `POST /servers/{name}/approve`.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn approve(&self, name: &str, approval: &Approval) -> Result<Approved, ClientError> {
-        let request = self
-            .request(Method::POST, &["servers", name, "approve"])
-            .json(approval);
-        let response = accepted(request).await?;
-        if response.status() == StatusCode::ACCEPTED {
-            Ok(Approved::Pending(response.json().await?))
-        } else {
-            Ok(Approved::Accepted(response.json().await?))
+        match self {
+            Self::Local(local) => Ok(local.api().wish(name, command).await?),
+            Self::Remote(remote) => remote.wish(name, command).await,
         }
     }
 
-    /// `POST /pause`: all servers.
+    /// Approves what a server would run, what it offers, or both.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn approve(&self, name: &str, approval: Approval) -> Result<Approved, ClientError> {
+        match self {
+            Self::Local(local) => Ok(local.api().approve(name, approval).await?),
+            Self::Remote(remote) => remote.approve(name, &approval).await,
+        }
+    }
+
+    /// Has all servers rest.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn pause(&self) -> Result<Accepted, ClientError> {
-        self.send(Method::POST, &["pause"], &json!({})).await
+        match self {
+            Self::Local(local) => Ok(local.api().pause(true).await?),
+            Self::Remote(remote) => remote.pause().await,
+        }
     }
 
-    /// `POST /resume`: all servers.
+    /// Has all servers go on as was wanted before.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn resume(&self) -> Result<Accepted, ClientError> {
-        self.send(Method::POST, &["resume"], &json!({})).await
+        match self {
+            Self::Local(local) => Ok(local.api().pause(false).await?),
+            Self::Remote(remote) => remote.resume().await,
+        }
     }
 
-    /// `GET /clients`.
+    /// Returns the clients that may speak MCP.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn clients(&self) -> Result<Vec<Client>, ClientError> {
-        let list: ClientList = self.get(&["clients"]).await?;
-        Ok(list.clients)
+    pub async fn clients(&self) -> Result<Vec<wire::Client>, ClientError> {
+        match self {
+            Self::Local(local) => Ok(local.api().clients().await.clients),
+            Self::Remote(remote) => remote.clients().await,
+        }
     }
 
-    /// `POST /clients`: the only time the token is shown.
+    /// Adds a client: the only time its token is shown.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn add_client(&self, name: &str) -> Result<ClientToken, ClientError> {
-        let client = NewClient {
-            name: name.to_owned(),
-        };
-        self.send(Method::POST, &["clients"], &client).await
+        match self {
+            Self::Local(local) => Ok(local.api().add_client(name.to_owned()).await?),
+            Self::Remote(remote) => remote.add_client(name).await,
+        }
     }
 
-    /// `DELETE /clients/{name}`: its token is refused from now on.
+    /// Takes a client's credential away: it is refused from now on.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn remove_client(&self, name: &str) -> Result<(), ClientError> {
-        accepted(self.request(Method::DELETE, &["clients", name])).await?;
-        Ok(())
+        match self {
+            Self::Local(local) => Ok(local.api().remove_client(name).await?),
+            Self::Remote(remote) => remote.remove_client(name).await,
+        }
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, ClientError> {
-        answer(self.request(Method::GET, path)).await
-    }
-
-    async fn send<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &[&str],
-        body: &impl Serialize,
-    ) -> Result<T, ClientError> {
-        answer(self.request(method, path).json(body)).await
-    }
-
-    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
-        self.stream(method, path).timeout(ANSWER_TIMEOUT)
-    }
-
-    /// A request whose answer may go on for as long as it likes.
-    fn stream(&self, method: Method, path: &[&str]) -> RequestBuilder {
-        self.http
-            .request(method, self.address(path))
-            .bearer_auth(self.token.expose())
-    }
-
-    fn address(&self, path: &[&str]) -> Url {
-        let mut url = self.base.clone();
-        url.path_segments_mut()
-            .expect("an http address has a path")
-            .extend(["api", "v1"])
-            .extend(path);
-        url
+    /// Follows what happens. On [`Event::Hello`], which comes first, and on [`Event::Gap`] the
+    /// reader fetches.
+    ///
+    /// In process the stream ends with the core. Of a core in another process a lost connection is
+    /// told as an error and taken up again where it broke; that stream ends only when the
+    /// credential is refused.
+    pub fn events(&self) -> Events {
+        match self {
+            Self::Local(local) => local.events(),
+            Self::Remote(remote) => remote.events(),
+        }
     }
 }
-
-/// Returns what reaches a core on this machine's loopback, and its address.
-///
-/// A proxy of the environment would be asked for `127.0.0.1` too, so none is used. Idle
-/// connections are not kept: they would make a core that ends wait for us.
-fn loopback(address: SocketAddr) -> Result<(reqwest::Client, Url), ClientError> {
-    if !address.ip().is_loopback() {
-        return Err(ClientError::NotLoopback(address));
-    }
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(0)
-        .build()?;
-    let base = Url::parse(&format!("http://{address}")).expect("a socket's address makes a URL");
-    Ok((http, base))
-}
-
-async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, ClientError> {
-    Ok(accepted(request).await?.json().await?)
-}
-
-/// Sends a request and turns an answer that is not a success into its error.
-async fn accepted(request: RequestBuilder) -> Result<Response, ClientError> {
-    let response = request.send().await?;
-    if response.status().is_success() {
-        return Ok(response);
-    }
-    Err(problem(response).await)
-}
-
-/// Reads the problem out of an answer; one without a body of ours still has its status.
-async fn problem(response: Response) -> ClientError {
-    let status = response.status();
-    let body = response.bytes().await.unwrap_or_default();
-    let details = serde_json::from_slice(&body).unwrap_or_else(|_| ProblemDetails {
-        kind: "about:blank".to_owned(),
-        title: status.canonical_reason().unwrap_or("Error").to_owned(),
-        status: status.as_u16(),
-        detail: format!("the core answered {status}"),
-        remedy: String::new(),
-        fields: Vec::new(),
-    });
-    ClientError::of(status, details)
-}
-
-#[cfg(test)]
-mod tests;

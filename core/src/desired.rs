@@ -102,13 +102,6 @@ impl Desire {
             || !self.reviewed
     }
 
-    /// Returns whether it counts among the servers that a person wants connected.
-    pub fn is_wanted(&self) -> bool {
-        self.spec.as_ref().is_some_and(|spec| spec.enabled)
-            && !self.in_quarantine()
-            && self.wish == Wish::Connected
-    }
-
     /// Returns what the server's actor is to aim at.
     pub fn aim(&self, paused: bool) -> Aim {
         match (self.rest(paused), &self.spec) {

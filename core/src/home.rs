@@ -135,6 +135,11 @@ impl Home {
         &self.config
     }
 
+    /// Returns the path of `desktop.json`: what a person prefers of the desktop, and was told once.
+    pub fn desktop_file(&self) -> PathBuf {
+        self.state.join("desktop.json")
+    }
+
     /// Returns the path of `narthex.json`, the person's configuration.
     pub fn config_file(&self) -> PathBuf {
         self.config.join("narthex.json")

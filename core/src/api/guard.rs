@@ -3,10 +3,10 @@ use std::net::SocketAddr;
 use axum::{
     extract::Request,
     http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 
-use super::problem;
+use super::wire::ProblemDetails;
 
 /// Refuses whoever was led here by another name: a web page that a browser was tricked into
 /// sending, by DNS rebinding or from a foreign origin. It stands before everything else.
@@ -24,22 +24,26 @@ impl Guard {
     /// Returns the refusal of a request that was led here.
     pub fn refusal(self, request: &Request) -> Option<Response> {
         if !self.is_ours(request.uri(), request.headers()) {
-            return Some(problem(
-                StatusCode::FORBIDDEN,
-                "foreign-host",
-                "the Host header names another machine",
-                "Use the address that Narthex prints, such as http://127.0.0.1:7410.",
-                &[],
-            ));
+            return Some(
+                ProblemDetails::new(
+                    StatusCode::FORBIDDEN,
+                    "foreign-host",
+                    "the Host header names another machine",
+                    "Use the address that Narthex prints, such as http://127.0.0.1:7410.",
+                )
+                .into_response(),
+            );
         }
         if !self.is_own_origin(request.headers()) {
-            return Some(problem(
-                StatusCode::FORBIDDEN,
-                "foreign-origin",
-                "the request comes from a web page of another origin",
-                "Only Narthex's own pages may ask.",
-                &[],
-            ));
+            return Some(
+                ProblemDetails::new(
+                    StatusCode::FORBIDDEN,
+                    "foreign-origin",
+                    "the request comes from a web page of another origin",
+                    "Only Narthex's own pages may ask.",
+                )
+                .into_response(),
+            );
         }
         None
     }

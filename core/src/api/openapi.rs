@@ -3,7 +3,7 @@ use utoipa::{
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
 
-use super::{clients, events, rest, servers};
+use super::{clients, events, log_stream, rest, servers};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +24,7 @@ use super::{clients, events, rest, servers};
         servers::one,
         servers::tools,
         servers::logs,
+        log_stream::stream,
         servers::add,
         servers::patch,
         servers::remove,

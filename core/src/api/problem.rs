@@ -6,132 +6,139 @@ use axum::{
 use super::wire::{Problem, ProblemDetails};
 use crate::{config::EditError, supervisor::CommandError};
 
-/// Answers with problem details (RFC 9457). `kind` is the last part of the type.
-pub fn problem(
-    status: StatusCode,
-    kind: &str,
-    detail: &str,
-    remedy: &str,
-    fields: &[&str],
-) -> Response {
-    let details = ProblemDetails {
-        kind: format!("urn:narthex:{kind}"),
-        title: status.canonical_reason().unwrap_or_default().to_owned(),
-        status: status.as_u16(),
-        detail: detail.to_owned(),
-        remedy: remedy.to_owned(),
-        fields: fields.iter().map(|field| (*field).to_owned()).collect(),
-    };
-    let mut response = (status, axum::Json(details)).into_response();
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
-    response
-}
+/// What an operation answers: what was asked for, or the problem that REST sends and the handle in
+/// process returns.
+pub type Answer<T> = Result<T, Box<ProblemDetails>>;
 
-/// Answers that no server has this name.
-pub(super) fn no_such_server(name: &str) -> Response {
-    problem(
-        StatusCode::NOT_FOUND,
-        "not-found",
-        &format!("no server is called `{name}`"),
-        "See the names: narthex servers",
-        &[],
-    )
-}
+impl ProblemDetails {
+    /// Makes problem details (RFC 9457). `kind` is the last part of the type.
+    pub fn new(
+        status: StatusCode,
+        kind: &str,
+        detail: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Box<Self> {
+        Box::new(Self {
+            kind: format!("urn:narthex:{kind}"),
+            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            remedy: remedy.into(),
+            fields: Vec::new(),
+        })
+    }
 
-/// Answers that an entry cannot be used.
-pub(super) fn bad_entry(found: &Problem) -> Response {
-    let field = found.field.as_deref().map(|field| format!("entry.{field}"));
-    let fields: Vec<&str> = field.as_deref().into_iter().collect();
-    problem(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "bad-entry",
-        &found.message,
-        &found.remedy,
-        &fields,
-    )
-}
+    /// Names a field of the request that is concerned.
+    #[must_use]
+    pub fn about(mut self: Box<Self>, field: impl Into<String>) -> Box<Self> {
+        self.fields.push(field.into());
+        self
+    }
 
-impl IntoResponse for CommandError {
-    fn into_response(self) -> Response {
-        let detail = self.to_string();
-        match self {
-            Self::NotFound(name) => no_such_server(name.as_str()),
-            Self::Refused { kind, remedy, .. } => problem(
+    /// Says that no server has this name.
+    pub(super) fn no_such_server(name: &str) -> Box<Self> {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            format!("no server is called `{name}`"),
+            "See the names: narthex servers",
+        )
+    }
+
+    /// Says that an entry cannot be used.
+    pub(super) fn bad_entry(found: &Problem) -> Box<Self> {
+        let details = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad-entry",
+            &found.message,
+            &found.remedy,
+        );
+        match &found.field {
+            Some(field) => details.about(format!("entry.{field}")),
+            None => details,
+        }
+    }
+
+    /// Says that the file could not be edited.
+    pub(super) fn not_written(error: &EditError) -> Box<Self> {
+        match error {
+            EditError::NotFound(name) => Self::no_such_server(name.as_str()),
+            EditError::Exists(_) => Self::new(
                 StatusCode::CONFLICT,
-                &kind.replace('_', "-"),
-                &detail,
-                &remedy,
-                &[],
+                "exists",
+                error.to_string(),
+                "Choose another name, or change the entry that is there.",
+            )
+            .about("name"),
+            EditError::Broken(found) => Self::new(
+                StatusCode::CONFLICT,
+                "broken-file",
+                &found.message,
+                &found.remedy,
             ),
-            Self::Invalid { field, remedy, .. } => problem(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "bad-request",
-                &detail,
-                &remedy,
-                &[field],
-            ),
-            Self::NotKept(_) => {
-                let remedy =
-                    "Check that the disk has room and that Narthex may write to its folder.";
-                problem(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "not-kept",
-                    &detail,
-                    remedy,
-                    &[],
-                )
-            }
-            Self::Busy => {
-                let mut response = problem(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "busy",
-                    &detail,
-                    "Try again in a second.",
-                    &[],
-                );
-                response
-                    .headers_mut()
-                    .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                response
-            }
-            Self::Ending => problem(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "ending",
-                &detail,
-                "Start Narthex again.",
-                &[],
+            EditError::NotAnObject | EditError::Entangled | EditError::Io { .. } => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "not-written",
+                error.to_string(),
+                "Look at the file and its folder; nothing was changed.",
             ),
         }
     }
 }
 
-/// Answers that the file could not be edited.
-pub(super) fn not_written(error: &EditError, name: &str) -> Response {
-    match error {
-        EditError::NotFound { .. } => no_such_server(name),
-        EditError::Exists { .. } => problem(
-            StatusCode::CONFLICT,
-            "exists",
-            &error.to_string(),
-            "Choose another name, or change the entry that is there.",
-            &["name"],
-        ),
-        EditError::Broken(found) => problem(
-            StatusCode::CONFLICT,
-            "broken-file",
-            &found.message,
-            &found.remedy,
-            &[],
-        ),
-        EditError::NotAnObject | EditError::Entangled | EditError::Io { .. } => problem(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "not-written",
-            &error.to_string(),
-            "Look at the file and its folder; nothing was changed.",
-            &[],
-        ),
+impl IntoResponse for Box<ProblemDetails> {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let is_busy = self.kind == "urn:narthex:busy";
+        let mut response = (status, axum::Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if is_busy {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<CommandError> for Box<ProblemDetails> {
+    fn from(error: CommandError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CommandError::NotFound(name) => ProblemDetails::no_such_server(name.as_str()),
+            CommandError::Refused { kind, remedy, .. } => ProblemDetails::new(
+                StatusCode::CONFLICT,
+                &kind.replace('_', "-"),
+                detail,
+                remedy,
+            ),
+            CommandError::Invalid { field, remedy, .. } => ProblemDetails::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "bad-request",
+                detail,
+                remedy,
+            )
+            .about(field),
+            CommandError::NotKept(_) => ProblemDetails::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "not-kept",
+                detail,
+                "Check that the disk has room and that Narthex may write to its folder.",
+            ),
+            CommandError::Busy => ProblemDetails::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                detail,
+                "Try again in a second.",
+            ),
+            CommandError::Ending => ProblemDetails::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ending",
+                detail,
+                "Start Narthex again.",
+            ),
+        }
     }
 }

@@ -1,11 +1,11 @@
 use axum::{
+    Json,
     extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 
-use super::{Api, document, wire};
-use crate::supervisor::{CommandError, Order};
+use super::{Answer, Api, document, wire};
 
 /// Says that the core answers.
 #[utoipa::path(get, operation_id = "health", path = "/health", tag = "health", security(()), responses((status = 200, body = str)))]
@@ -25,46 +25,20 @@ pub(super) async fn ready(State(api): State<Api>) -> (StatusCode, &'static str) 
 
 /// The core itself.
 #[utoipa::path(get, operation_id = "status", path = "/api/v1/status", tag = "core", responses((status = 200, body = wire::Status)))]
-pub(super) async fn status(State(api): State<Api>) -> axum::Json<wire::Status> {
-    let now = api.view.snapshot();
-    let (connected, wanted) = now.connected_of_wanted();
-    axum::Json(wire::Status {
-        instance: api.view.instance().to_owned(),
-        revision: now.revision,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        pid: std::process::id(),
-        address: api.facts.address.to_string(),
-        home: api.facts.home.clone(),
-        since: humantime::format_rfc3339_millis(api.facts.since).to_string(),
-        paused: now.paused,
-        clients: now.clients,
-        connected,
-        wanted,
-        loosened: api.facts.loosened.clone(),
-        problems: now.problems.to_vec(),
-    })
+pub(super) async fn status(State(api): State<Api>) -> Json<wire::Status> {
+    Json(api.status())
 }
 
 /// Has all servers rest.
 #[utoipa::path(post, operation_id = "pause", path = "/api/v1/pause", tag = "core", responses((status = 200, body = wire::Accepted)))]
-pub(super) async fn pause(
-    State(api): State<Api>,
-) -> Result<axum::Json<wire::Accepted>, CommandError> {
-    api.supervisor
-        .order(Order::Pause(true))
-        .await
-        .map(axum::Json)
+pub(super) async fn pause(State(api): State<Api>) -> Answer<Json<wire::Accepted>> {
+    api.pause(true).await.map(Json)
 }
 
 /// Has all servers go on as was wanted before.
 #[utoipa::path(post, operation_id = "resume", path = "/api/v1/resume", tag = "core", responses((status = 200, body = wire::Accepted)))]
-pub(super) async fn resume(
-    State(api): State<Api>,
-) -> Result<axum::Json<wire::Accepted>, CommandError> {
-    api.supervisor
-        .order(Order::Pause(false))
-        .await
-        .map(axum::Json)
+pub(super) async fn resume(State(api): State<Api>) -> Answer<Json<wire::Accepted>> {
+    api.pause(false).await.map(Json)
 }
 
 /// What is counted, in the OpenMetrics text format.

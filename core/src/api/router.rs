@@ -5,11 +5,11 @@ use axum::{
     extract::{DefaultBodyLimit, Request, State},
     http::StatusCode,
     middleware::{Next, from_fn_with_state},
-    response::Response,
+    response::{IntoResponse as _, Response},
     routing::{any, delete, get, post},
 };
 
-use super::{clients, events, problem, rest, servers};
+use super::{clients, events, log_stream, rest, servers, wire::ProblemDetails};
 use crate::{
     config::ConfigFile,
     gateway::credentials::{Credentials, Who},
@@ -73,6 +73,10 @@ impl Api {
             )
             .route("/api/v1/servers/{name}/tools", get(servers::tools))
             .route("/api/v1/servers/{name}/logs", get(servers::logs))
+            .route(
+                "/api/v1/servers/{name}/logs/stream",
+                get(log_stream::stream),
+            )
             .route("/api/v1/servers/{name}/connect", post(servers::connect))
             .route(
                 "/api/v1/servers/{name}/disconnect",
@@ -110,23 +114,19 @@ impl Api {
 async fn only_control(State(api): State<Api>, request: Request, next: Next) -> Response {
     match api.credentials.who(request.headers()) {
         Who::Control => next.run(request).await,
-        Who::Client(_) if request.headers().contains_key("authorization") => problem(
+        Who::Client(_) if request.headers().contains_key("authorization") => ProblemDetails::new(
             StatusCode::FORBIDDEN,
             "wrong-credential",
             "a client credential can change nothing and sees only MCP",
             "Use the control credential in control.token.",
-            &[],
-        ),
+        )
+        .into_response(),
         Who::Client(_) | Who::Nobody => {
             let detail = "no control credential";
             let remedy = "Send the token in control.token as `Authorization: Bearer …`.";
-            let mut response = problem(
-                StatusCode::UNAUTHORIZED,
-                "no-credential",
-                detail,
-                remedy,
-                &[],
-            );
+            let mut response =
+                ProblemDetails::new(StatusCode::UNAUTHORIZED, "no-credential", detail, remedy)
+                    .into_response();
             response.headers_mut().insert(
                 "www-authenticate",
                 axum::http::HeaderValue::from_static("Bearer"),
@@ -137,23 +137,23 @@ async fn only_control(State(api): State<Api>, request: Request, next: Next) -> R
 }
 
 async fn not_found() -> Response {
-    problem(
+    ProblemDetails::new(
         StatusCode::NOT_FOUND,
         "not-found",
         "there is nothing at this address",
         "See docs/openapi.json.",
-        &[],
     )
+    .into_response()
 }
 
 /// Says that the address takes another method.
 async fn wrong_method() -> Response {
     let remedy = "See docs/openapi.json.";
-    problem(
+    ProblemDetails::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method-not-allowed",
         "this address takes another method",
         remedy,
-        &[],
     )
+    .into_response()
 }

@@ -1,4 +1,5 @@
 use axum::{
+    Json,
     body::Body,
     extract::{
         Path, Query, State,
@@ -11,16 +12,10 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::{
-    Api,
-    problem::{bad_entry, no_such_server, not_written, problem},
-    wire,
+    Answer, Api,
+    wire::{self, Command, ProblemDetails},
 };
-use crate::{
-    config,
-    server::ServerName,
-    supervisor::Order,
-    view::{Snapshot, View},
-};
+use crate::view::{Snapshot, View};
 
 /// Lines of a log that are returned unless another number is asked for.
 const LOG_LINES: usize = 100;
@@ -33,12 +28,12 @@ pub(super) async fn list(State(api): State<Api>) -> Response {
 
 /// One server.
 #[utoipa::path(get, operation_id = "get_server", path = "/api/v1/servers/{name}", tag = "servers",
-    responses((status = 200, body = wire::OneServer), (status = 404, body = wire::ProblemDetails)))]
-pub(super) async fn one(State(api): State<Api>, Path(name): Path<String>) -> Response {
+    responses((status = 200, body = wire::OneServer), (status = 404, body = ProblemDetails)))]
+pub(super) async fn one(State(api): State<Api>, Path(name): Path<String>) -> Answer<Response> {
     let now = api.view.snapshot();
-    let Some(entry) = now.server(&name) else {
-        return no_such_server(&name);
-    };
+    let entry = now
+        .server(&name)
+        .ok_or_else(|| ProblemDetails::no_such_server(&name))?;
     let mut body = Vec::with_capacity(1024);
     body.extend_from_slice(
         format!(
@@ -50,17 +45,17 @@ pub(super) async fn one(State(api): State<Api>, Path(name): Path<String>) -> Res
     );
     body.extend_from_slice(entry.encoded(&api.view));
     body.push(b'}');
-    json(body.into())
+    Ok(json(body.into()))
 }
 
 /// What a server offers, with what is held.
 #[utoipa::path(get, operation_id = "list_tools", path = "/api/v1/servers/{name}/tools", tag = "servers",
-    responses((status = 200, body = wire::ToolList), (status = 404, body = wire::ProblemDetails)))]
-pub(super) async fn tools(State(api): State<Api>, Path(name): Path<String>) -> Response {
+    responses((status = 200, body = wire::ToolList), (status = 404, body = ProblemDetails)))]
+pub(super) async fn tools(State(api): State<Api>, Path(name): Path<String>) -> Answer<Response> {
     let now = api.view.snapshot();
-    let Some(entry) = now.server(&name) else {
-        return no_such_server(&name);
-    };
+    let entry = now
+        .server(&name)
+        .ok_or_else(|| ProblemDetails::no_such_server(&name))?;
     // Definitions are spliced in as they came: they may hold numbers that no parser of ours keeps.
     let mut body = format!(r#"{{"revision":{},"tools":["#, now.revision).into_bytes();
     for (place, tool) in entry
@@ -84,7 +79,7 @@ pub(super) async fn tools(State(api): State<Api>, Path(name): Path<String>) -> R
         body.push(b'}');
     }
     body.extend_from_slice(b"]}");
-    json(body.into())
+    Ok(json(body.into()))
 }
 
 /// How many lines are wanted.
@@ -93,224 +88,121 @@ pub(super) struct LogQuery {
     lines: Option<usize>,
 }
 
+impl LogQuery {
+    pub(super) fn lines(query: Result<Query<Self>, QueryRejection>) -> Answer<usize> {
+        let Query(query) = query.map_err(|error| {
+            let remedy = "Send a whole number: ?lines=100.";
+            ProblemDetails::new(error.status(), "bad-request", error.body_text(), remedy)
+                .about("lines")
+        })?;
+        Ok(query.lines.unwrap_or(LOG_LINES))
+    }
+}
+
 /// The last lines of a server's log.
 #[utoipa::path(get, operation_id = "read_log", path = "/api/v1/servers/{name}/logs", tag = "servers",
     params(("lines" = Option<usize>, Query, description = "How many lines, 100 unless told")),
-    responses((status = 200, body = wire::LogLines), (status = 404, body = wire::ProblemDetails)))]
+    responses((status = 200, body = wire::LogLines), (status = 404, body = ProblemDetails)))]
 pub(super) async fn logs(
     State(api): State<Api>,
     Path(name): Path<String>,
     query: Result<Query<LogQuery>, QueryRejection>,
-) -> Response {
-    let query = match query {
-        Ok(Query(query)) => query,
-        Err(error) => {
-            let remedy = "Send a whole number: ?lines=100.";
-            let detail = error.body_text();
-            return problem(error.status(), "bad-request", &detail, remedy, &["lines"]);
-        }
-    };
-    let now = api.view.snapshot();
-    let Some(entry) = now.server(&name) else {
-        return no_such_server(&name);
-    };
-    let lines = api
-        .logs
-        .of(&entry.name)
-        .last(query.lines.unwrap_or(LOG_LINES));
-    axum::Json(wire::LogLines { lines }).into_response()
+) -> Answer<Json<wire::LogLines>> {
+    api.logs(&name, LogQuery::lines(query)?).map(Json)
 }
 
 /// Adds a server to the file.
 #[utoipa::path(post, operation_id = "add_server", path = "/api/v1/servers", tag = "servers", request_body = wire::NewServer,
-    responses((status = 201, body = wire::Written), (status = 409, body = wire::ProblemDetails), (status = 422, body = wire::ProblemDetails)))]
+    responses((status = 201, body = wire::Written), (status = 409, body = ProblemDetails), (status = 422, body = ProblemDetails)))]
 pub(super) async fn add(
     State(api): State<Api>,
-    body: Result<axum::Json<wire::NewServer>, JsonRejection>,
-) -> Response {
-    let new = match body {
-        Ok(axum::Json(new)) => new,
-        Err(error) => return bad_body(&error),
-    };
-    let name = match check(&api, &new.name, &new.entry) {
-        Ok(name) => name,
-        Err(response) => return *response,
-    };
-    let (file, written) = (api.file.clone(), name.clone());
-    edit(&api, &name, StatusCode::CREATED, move || {
-        file.add(&written, &new.entry)
-    })
-    .await
+    body: Result<Json<wire::NewServer>, JsonRejection>,
+) -> Answer<(StatusCode, Json<wire::Written>)> {
+    let Json(new) = body.map_err(|error| bad_body(&error))?;
+    let written = api.add_server(new).await?;
+    Ok((StatusCode::CREATED, Json(written)))
 }
 
 /// Changes an entry by a merge patch (RFC 7386).
 #[utoipa::path(patch, operation_id = "patch_server", path = "/api/v1/servers/{name}", tag = "servers", request_body = Object,
-    responses((status = 200, body = wire::Written), (status = 404, body = wire::ProblemDetails), (status = 422, body = wire::ProblemDetails)))]
+    responses((status = 200, body = wire::Written), (status = 404, body = ProblemDetails), (status = 422, body = ProblemDetails)))]
 pub(super) async fn patch(
     State(api): State<Api>,
     Path(name): Path<String>,
-    body: Result<axum::Json<serde_json::Value>, JsonRejection>,
-) -> Response {
-    let patch = match body {
-        Ok(axum::Json(patch)) => patch,
-        Err(error) => return bad_body(&error),
-    };
-    let Some(server) = known(&api, &name) else {
-        return no_such_server(&name);
-    };
-    let (file, read) = (api.file.clone(), server.clone());
-    let entry = match blocking(move || file.entry(&read)).await {
-        Ok(entry) => entry,
-        Err(error) => return not_written(&error, &name),
-    };
-    if let Err(response) = check(&api, &name, &config::merge(entry, &patch)) {
-        return *response;
-    }
-    let (file, written) = (api.file.clone(), server.clone());
-    edit(&api, &server, StatusCode::OK, move || {
-        file.patch(&written, &patch)
-    })
-    .await
+    body: Result<Json<serde_json::Value>, JsonRejection>,
+) -> Answer<Json<wire::Written>> {
+    let Json(patch) = body.map_err(|error| bad_body(&error))?;
+    api.patch_server(&name, patch).await.map(Json)
 }
 
 /// Takes a server out of the file.
 #[utoipa::path(delete, operation_id = "remove_server", path = "/api/v1/servers/{name}", tag = "servers",
-    responses((status = 200, body = wire::RemovedServer), (status = 404, body = wire::ProblemDetails)))]
-pub(super) async fn remove(State(api): State<Api>, Path(name): Path<String>) -> Response {
-    let Some(server) = known(&api, &name) else {
-        return no_such_server(&name);
-    };
-    let (file, gone) = (api.file.clone(), server.clone());
-    if let Err(error) = blocking(move || file.remove(&gone)).await {
-        return not_written(&error, &name);
-    }
-    match api.supervisor.reload().await {
-        Ok(revision) => axum::Json(wire::RemovedServer { revision }).into_response(),
-        Err(error) => error.into_response(),
-    }
+    responses((status = 200, body = wire::RemovedServer), (status = 404, body = ProblemDetails)))]
+pub(super) async fn remove(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Answer<Json<wire::RemovedServer>> {
+    api.remove_server(&name).await.map(Json)
 }
 
 /// Wishes a server connected.
 #[utoipa::path(post, operation_id = "connect_server", path = "/api/v1/servers/{name}/connect", tag = "wishes",
-    responses((status = 200, body = wire::Accepted), (status = 404, body = wire::ProblemDetails), (status = 409, body = wire::ProblemDetails)))]
-pub(super) async fn connect(State(api): State<Api>, Path(name): Path<String>) -> Response {
-    order(&api, &name, |server| Order::Wish {
-        server,
-        wish: wire::Wish::Connected,
-    })
-    .await
+    responses((status = 200, body = wire::Accepted), (status = 404, body = ProblemDetails), (status = 409, body = ProblemDetails)))]
+pub(super) async fn connect(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Answer<Json<wire::Accepted>> {
+    api.wish(&name, Command::Connect).await.map(Json)
 }
 
 /// Wishes a server disconnected.
 #[utoipa::path(post, operation_id = "disconnect_server", path = "/api/v1/servers/{name}/disconnect", tag = "wishes",
-    responses((status = 200, body = wire::Accepted), (status = 404, body = wire::ProblemDetails)))]
-pub(super) async fn disconnect(State(api): State<Api>, Path(name): Path<String>) -> Response {
-    order(&api, &name, |server| Order::Wish {
-        server,
-        wish: wire::Wish::Disconnected,
-    })
-    .await
+    responses((status = 200, body = wire::Accepted), (status = 404, body = ProblemDetails)))]
+pub(super) async fn disconnect(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Answer<Json<wire::Accepted>> {
+    api.wish(&name, Command::Disconnect).await.map(Json)
 }
 
 /// Starts a server again.
 #[utoipa::path(post, operation_id = "restart_server", path = "/api/v1/servers/{name}/restart", tag = "wishes",
-    responses((status = 200, body = wire::Accepted), (status = 404, body = wire::ProblemDetails), (status = 409, body = wire::ProblemDetails)))]
-pub(super) async fn restart(State(api): State<Api>, Path(name): Path<String>) -> Response {
-    order(&api, &name, Order::Restart).await
+    responses((status = 200, body = wire::Accepted), (status = 404, body = ProblemDetails), (status = 409, body = ProblemDetails)))]
+pub(super) async fn restart(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Answer<Json<wire::Accepted>> {
+    api.wish(&name, Command::Restart).await.map(Json)
 }
 
 /// Puts a server in quarantine.
 #[utoipa::path(post, operation_id = "quarantine_server", path = "/api/v1/servers/{name}/quarantine", tag = "wishes",
-    responses((status = 200, body = wire::Accepted), (status = 404, body = wire::ProblemDetails)))]
-pub(super) async fn quarantine(State(api): State<Api>, Path(name): Path<String>) -> Response {
-    order(&api, &name, Order::Quarantine).await
+    responses((status = 200, body = wire::Accepted), (status = 404, body = ProblemDetails)))]
+pub(super) async fn quarantine(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Answer<Json<wire::Accepted>> {
+    api.wish(&name, Command::Quarantine).await.map(Json)
 }
 
 /// Approves what a server would run, what it offers, or both.
 #[utoipa::path(post, operation_id = "approve_server", path = "/api/v1/servers/{name}/approve", tag = "wishes", request_body = wire::Approval,
-    responses((status = 200, body = wire::Accepted), (status = 202, body = wire::Pending), (status = 409, body = wire::ProblemDetails)))]
+    responses((status = 200, body = wire::Accepted), (status = 202, body = wire::Pending), (status = 409, body = ProblemDetails)))]
 pub(super) async fn approve(
     State(api): State<Api>,
     Path(name): Path<String>,
-    body: Result<axum::Json<wire::Approval>, JsonRejection>,
-) -> Response {
-    match body {
-        Ok(axum::Json(approval)) => {
-            order(&api, &name, |server| Order::Approve { server, approval }).await
-        }
-        Err(error) => bad_body(&error),
-    }
-}
-
-async fn order(api: &Api, name: &str, order: impl FnOnce(ServerName) -> Order) -> Response {
-    let Ok(server) = ServerName::new(name) else {
-        return no_such_server(name);
-    };
-    match api.supervisor.order(order(server)).await {
-        Ok(accepted) => axum::Json(accepted).into_response(),
-        Err(error) => error.into_response(),
-    }
-}
-
-/// Writes the file, and answers when the view knows it.
-async fn edit(
-    api: &Api,
-    server: &ServerName,
-    status: StatusCode,
-    write: impl FnOnce() -> Result<(), config::EditError> + Send + 'static,
-) -> Response {
-    if let Err(error) = blocking(write).await {
-        return not_written(&error, server.as_str());
-    }
-    let revision = match api.supervisor.reload().await {
-        Ok(revision) => revision,
-        Err(error) => return error.into_response(),
-    };
-    match api.view.read(|now| {
-        now.server(server.as_str())
-            .map(|entry| entry.wire(&api.view))
-    }) {
-        Some(server) => (status, axum::Json(wire::Written { revision, server })).into_response(),
-        // Somebody took it out again in the meantime.
-        None => no_such_server(server.as_str()),
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, config::EditError> + Send + 'static,
-) -> Result<T, config::EditError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| {
-        Err(config::EditError::Io {
-            doing: "edit",
-            path: Default::default(),
-            source: std::io::Error::other(error),
-        })
+    body: Result<Json<wire::Approval>, JsonRejection>,
+) -> Answer<Response> {
+    let Json(approval) = body.map_err(|error| bad_body(&error))?;
+    Ok(match api.approve(&name, approval).await? {
+        wire::Approved::Accepted(accepted) => Json(accepted).into_response(),
+        wire::Approved::Pending(pending) => (StatusCode::ACCEPTED, Json(pending)).into_response(),
     })
 }
 
-fn known(api: &Api, name: &str) -> Option<ServerName> {
-    api.view
-        .read(|now| now.server(name).map(|entry| entry.name.clone()))
-}
-
-fn check(api: &Api, name: &str, entry: &serde_json::Value) -> Result<ServerName, Box<Response>> {
-    let environment = |name: &str| std::env::var(name).ok();
-    let checked = config::check_entry(api.file.path(), name, entry, &environment);
-    checked
-        .map(|(server, _)| server)
-        .map_err(|found| Box::new(bad_entry(&found)))
-}
-
-fn bad_body(error: &JsonRejection) -> Response {
+fn bad_body(error: &JsonRejection) -> Box<ProblemDetails> {
     let remedy = "Send JSON with Content-Type: application/json; see docs/openapi.json.";
-    problem(
-        error.status(),
-        "bad-request",
-        &error.body_text(),
-        remedy,
-        &[],
-    )
+    ProblemDetails::new(error.status(), "bad-request", error.body_text(), remedy)
 }
 
 fn json(body: Bytes) -> Response {

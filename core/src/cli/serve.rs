@@ -16,7 +16,7 @@ use tracing_subscriber::{
 
 use super::{Context, Exit, Failure, args::Serve, say};
 use crate::{
-    app::{Core, Held, ServeOptions},
+    app::{Core, EndSignal, Held, ServeOptions},
     home::{HolderKind, Home},
     runtime,
 };
@@ -49,7 +49,7 @@ pub(super) fn run(context: Context, options: Serve) -> ExitCode {
 /// Runs a core until it is told to end, or, where that is wanted, until nobody uses it.
 async fn serve(options: ServeOptions, json: bool, until_unused: bool) -> anyhow::Result<()> {
     // Before anything is started, so that no signal finds servers that nobody ends.
-    let told = Told::listen()?;
+    let told = EndSignal::listen()?;
     let core = Core::start(options, HolderKind::Serve).await?;
     announce(&core, json)?;
     tokio::select! {
@@ -104,54 +104,6 @@ fn failure(error: &anyhow::Error) -> Failure {
             Failure::new(Exit::Usage, held.to_string()).remedy("Use --listen 127.0.0.1:PORT")
         }
         None => Failure::new(Exit::Failed, format!("{error:#}")),
-    }
-}
-
-/// Hears that the core shall end: SIGTERM, SIGINT or Ctrl-C.
-struct Told {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(windows)]
-    interrupt: tokio::signal::windows::CtrlC,
-    #[cfg(windows)]
-    closed: tokio::signal::windows::CtrlClose,
-}
-
-impl Told {
-    #[cfg(unix)]
-    fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    #[cfg(windows)]
-    fn listen() -> io::Result<Self> {
-        use tokio::signal::windows::{ctrl_c, ctrl_close};
-        Ok(Self {
-            interrupt: ctrl_c()?,
-            closed: ctrl_close()?,
-        })
-    }
-
-    #[cfg(unix)]
-    async fn wait(mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    #[cfg(windows)]
-    async fn wait(mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.closed.recv() => {}
-        }
     }
 }
 

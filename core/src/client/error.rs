@@ -46,12 +46,29 @@ pub enum ClientError {
 
 impl ClientError {
     /// Sorts an answer that is not a success.
-    pub(crate) fn of(status: StatusCode, details: ProblemDetails) -> Self {
-        match status {
-            StatusCode::CONFLICT | StatusCode::FORBIDDEN => Self::Refused(Box::new(details)),
-            StatusCode::NOT_FOUND => Self::NotFound(Box::new(details)),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => Self::TimedOut,
-            _ => Self::Rejected(Box::new(details)),
+    pub(crate) fn of(details: Box<ProblemDetails>) -> Self {
+        match StatusCode::from_u16(details.status) {
+            Ok(StatusCode::CONFLICT | StatusCode::FORBIDDEN) => Self::Refused(details),
+            Ok(StatusCode::NOT_FOUND) => Self::NotFound(details),
+            Ok(StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT) => Self::TimedOut,
+            Ok(_) | Err(_) => Self::Rejected(details),
+        }
+    }
+
+    /// Returns what kind of error it is, for programs: a word such as `in-quarantine`.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::NoCore => "no-core",
+            Self::Refused(details) | Self::NotFound(details) | Self::Rejected(details) => {
+                let kind = details.kind.as_str();
+                kind.strip_prefix("urn:narthex:").unwrap_or(kind)
+            }
+            Self::TimedOut => "timed-out",
+            Self::Home(_) => "no-home",
+            Self::Credential { .. } => "no-credential",
+            Self::NotLoopback(_) => "not-loopback",
+            Self::Malformed(_) => "malformed",
+            Self::Transport(_) => "connection-failed",
         }
     }
 
@@ -71,6 +88,12 @@ impl ClientError {
             Self::Malformed(_) => Some("Use the `narthex` of the version that runs."),
             Self::Transport(_) => Some("Look whether the core still runs: `narthex status`."),
         }
+    }
+}
+
+impl From<Box<ProblemDetails>> for ClientError {
+    fn from(details: Box<ProblemDetails>) -> Self {
+        Self::of(details)
     }
 }
 

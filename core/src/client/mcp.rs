@@ -10,7 +10,11 @@ use reqwest::{
 };
 use url::Url;
 
-use super::{ClientError, loopback, problem, sse::Parser};
+use super::{
+    ClientError,
+    remote::{loopback, problem},
+    sse::Parser,
+};
 use crate::server::Secret;
 
 /// The header that names a session.

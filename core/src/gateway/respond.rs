@@ -15,7 +15,7 @@ use hyper::body::{Frame, SizeHint};
 
 use super::session::Session;
 use crate::{
-    api::problem,
+    api::wire::ProblemDetails,
     mcp::{Refusal, Spliced},
 };
 
@@ -112,25 +112,25 @@ pub(super) fn no_session(id: &[u8]) -> Response {
 
 /// Says that there is no such address.
 pub(super) fn no_such_address() -> Response {
-    problem(
+    ProblemDetails::new(
         StatusCode::NOT_FOUND,
         "not-found",
         "no server has this address",
         "See the names: narthex servers",
-        &[],
     )
+    .into_response()
 }
 
 /// Says that the address takes another method.
 pub(super) fn wrong_method() -> Response {
     let detail = "this address takes POST, GET and DELETE";
-    let mut response = problem(
+    let mut response = ProblemDetails::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method-not-allowed",
         detail,
         "Speak Streamable HTTP.",
-        &[],
-    );
+    )
+    .into_response();
     response
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
@@ -140,13 +140,13 @@ pub(super) fn wrong_method() -> Response {
 /// Says that a credential is missing.
 pub(super) fn no_credential() -> Response {
     let remedy = "Send a client credential as `Authorization: Bearer …`; make one with narthex client add NAME.";
-    let mut response = problem(
+    let mut response = ProblemDetails::new(
         StatusCode::UNAUTHORIZED,
         "no-credential",
         "no client credential that is known",
         remedy,
-        &[],
-    );
+    )
+    .into_response();
     response
         .headers_mut()
         .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -157,11 +157,5 @@ pub(super) fn no_credential() -> Response {
 pub(super) fn control_credential() -> Response {
     let detail = "the control credential does not speak MCP";
     let remedy = "Use a client credential: narthex client add NAME.";
-    problem(
-        StatusCode::FORBIDDEN,
-        "wrong-credential",
-        detail,
-        remedy,
-        &[],
-    )
+    ProblemDetails::new(StatusCode::FORBIDDEN, "wrong-credential", detail, remedy).into_response()
 }

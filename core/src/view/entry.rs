@@ -113,6 +113,11 @@ impl Entry {
         self.status.condition == Condition::Connected
     }
 
+    /// Whether a person wants it connected: approved, not off, not disconnected.
+    pub fn is_wanted(&self) -> bool {
+        self.status.condition.is_wanted(self.desire.wish)
+    }
+
     /// Whether clients see its tools in lists.
     pub fn is_listed(&self) -> bool {
         match self.status.condition {

@@ -50,10 +50,7 @@ impl Snapshot {
 
     /// Returns how many servers are connected and how many are wanted to be.
     pub fn connected_of_wanted(&self) -> (usize, usize) {
-        let wanted = self
-            .servers
-            .values()
-            .filter(|entry| entry.desire.is_wanted());
+        let wanted = self.servers.values().filter(|entry| entry.is_wanted());
         wanted.fold((0, 0), |(connected, wanted), entry| {
             (connected + usize::from(entry.is_connected()), wanted + 1)
         })

@@ -1,17 +1,14 @@
-use std::{pin::Pin, time::Duration};
+use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt, stream};
 use reqwest::Method;
-use reqwest_eventsource::{Error, Event as SourceEvent, EventSource, retry};
+use reqwest_eventsource::{Error, Event as SourceEvent, EventSource};
 
-use super::{ClientError, Remote, problem};
-use crate::api::wire::Event;
-
-/// The first wait before connecting again.
-const RETRY_FIRST: Duration = Duration::from_millis(300);
-
-/// The longest wait before connecting again: a person looks at a core that comes back.
-const RETRY_MAX: Duration = Duration::from_secs(5);
+use super::{ClientError, Remote, open, problem};
+use crate::{
+    api::wire::Event,
+    client::{Events, retry::Retry},
+};
 
 /// An event with what stood on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +26,7 @@ impl Remote {
     /// again where it broke. On [`Event::Gap`] and [`Event::Hello`] the reader fetches.
     ///
     /// The stream ends only when the credential is refused.
-    pub fn events(&self) -> Pin<Box<dyn Stream<Item = Result<Event, ClientError>> + Send>> {
+    pub fn events(&self) -> Events {
         let events = self.received().filter_map(async |received| match received {
             Ok(received) => received.event.map(Ok),
             Err(error) => Some(Err(error)),
@@ -43,7 +40,7 @@ impl Remote {
             remote: self.clone(),
             source: None,
             last: String::new(),
-            wait: None,
+            retry: Retry::default(),
             refused: false,
         };
         Box::pin(stream::unfold(subscription, async |mut subscription| {
@@ -59,8 +56,7 @@ struct Subscription {
     source: Option<EventSource>,
     /// The id of the last event; empty before the first.
     last: String,
-    /// The wait before the next attempt; none after one that connected.
-    wait: Option<Duration>,
+    retry: Retry,
     refused: bool,
 }
 
@@ -73,15 +69,13 @@ impl Subscription {
             let source = match &mut self.source {
                 Some(source) => source,
                 None => {
-                    if let Some(wait) = self.wait {
-                        tokio::time::sleep(wait).await;
-                    }
-                    let source = open(&self.remote, &self.last);
+                    self.retry.due().await;
+                    let source = self.open();
                     self.source.insert(source)
                 }
             };
             match source.next().await {
-                Some(Ok(SourceEvent::Open)) => self.wait = None,
+                Some(Ok(SourceEvent::Open)) => self.retry.connected(),
                 Some(Ok(SourceEvent::Message(message))) => {
                     let event = decode(&message.event, &message.data);
                     self.last.clone_from(&message.id);
@@ -102,12 +96,18 @@ impl Subscription {
         }
     }
 
+    /// Opens the stream after the last event.
+    fn open(&self) -> EventSource {
+        let mut request = self.remote.stream(Method::GET, &["events"]);
+        if !self.last.is_empty() {
+            request = request.header("Last-Event-ID", &self.last);
+        }
+        open(request)
+    }
+
     fn lost(&mut self) {
         self.source = None;
-        self.wait = Some(match self.wait {
-            Some(wait) => (wait * 2).min(RETRY_MAX),
-            None => RETRY_FIRST,
-        });
+        self.retry.lost();
     }
 
     /// Returns what the reader is told of an error; nothing for a stream that just ended.
@@ -124,20 +124,6 @@ impl Subscription {
             Error::Utf8(_) | Error::Parser(_) | Error::InvalidLastEventId(_) => None,
         }
     }
-}
-
-/// Opens the stream after the event `last`.
-///
-/// The source's own retry is not used: it ends for good at the first status that is not 200, and
-/// it would send `Last-Event-ID` twice, its own after the one given here.
-fn open(remote: &Remote, last: &str) -> EventSource {
-    let mut request = remote.stream(Method::GET, &["events"]);
-    if !last.is_empty() {
-        request = request.header("Last-Event-ID", last);
-    }
-    let mut source = EventSource::new(request).expect("a request without a body can be cloned");
-    source.set_retry_policy(Box::new(retry::Never));
-    source
 }
 
 fn decode(name: &str, data: &str) -> Result<Option<Event>, ClientError> {

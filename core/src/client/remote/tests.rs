@@ -2,11 +2,11 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use serde_json::json;
 
-use super::{
-    stub::{self, Seen, Stub},
-    *,
+use super::*;
+use crate::{
+    api::wire::{Event, Gap, Hello, ServerRemoved},
+    client::stub::{self, Seen, Stub},
 };
-use crate::api::wire::{Event, Gap, Hello, ServerRemoved};
 
 #[tokio::test]
 async fn names_are_encoded_and_the_credential_is_sent() {

@@ -1,0 +1,37 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Whether clients see a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DefinitionState {
+    /// Clients see it.
+    Offered,
+    /// It is new: no person has seen it.
+    New,
+    /// It differs from what a person approved.
+    Changed,
+}
+
+/// A tool of a server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Tool {
+    /// Its name. Written by the server.
+    pub name: String,
+    /// The name clients see at `/mcp`.
+    pub offered_as: String,
+    /// Whether clients see it.
+    pub state: DefinitionState,
+    /// The definition as the server gave it.
+    #[schema(value_type = Object)]
+    pub definition: serde_json::Value,
+}
+
+/// `GET /servers/{name}/tools`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ToolList {
+    /// The revision of the view.
+    pub revision: u64,
+    /// The tools, in the server's order.
+    pub tools: Vec<Tool>,
+}
