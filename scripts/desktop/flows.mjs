@@ -87,6 +87,7 @@ const checksOf = (app, page, binary) => ({
       await page.theme(theme);
       for (const [name, route] of Object.entries(pages)) {
         await page.go(route);
+        await page.rests();
         await page.view.screenshot(join(targetDir(), "screenshots/desktop", `${name}-${theme}.png`));
       }
     }

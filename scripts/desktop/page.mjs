@@ -27,6 +27,11 @@ export class Page {
     await this.view.until(route, (to) => location.hash === to && document.querySelector("main") !== null, route);
   }
 
+  /** Waits until the page has stopped changing: what it asked for is there, what fades has faded. */
+  async rests() {
+    await this.view.run(rest, 300, 5_000);
+  }
+
   async shows(name, condition) {
     await this.view.find(this.rowOf(name, condition));
   }
@@ -65,6 +70,24 @@ export class Page {
   async theme(theme) {
     await this.view.run((chosen) => window.__TAURI_INTERNALS__.invoke("change_preferences", { patch: { theme: chosen } }), theme);
   }
+}
+
+/** In the page. A page in which something always moves is let go in the end. */
+function rest(quiet, most) {
+  return new Promise((resolve) => {
+    const end = () => {
+      observer.disconnect();
+      [quietly, late].forEach(clearTimeout);
+      resolve();
+    };
+    const observer = new MutationObserver(() => {
+      clearTimeout(quietly);
+      quietly = setTimeout(end, quiet);
+    });
+    let quietly = setTimeout(end, quiet);
+    const late = setTimeout(end, most);
+    observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  });
 }
 
 /** In the page. Returns nothing: what is returned would be waited for. */
