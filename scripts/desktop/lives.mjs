@@ -1,9 +1,9 @@
 // How the desktop begins and ends: hidden, a second time, fifty windows, told to end, killed.
 import { App } from "./app.mjs";
 import { holds, runChecks } from "./checks.mjs";
-import { startPanel } from "./panel.mjs";
+import { startItem, startPanel } from "./panel.mjs";
 import { endedWithin, familyOf, shown, union } from "./processes.mjs";
-import { isServer, writeServers } from "./scene.mjs";
+import { cliBeside, isServer, writeServers } from "./scene.mjs";
 import { ended, inSession, signal } from "./session.mjs";
 import { privateMemory, settled } from "./use.mjs";
 
@@ -19,9 +19,26 @@ export async function lives(tally, binary) {
   await inDesktop(binary, (app, furniture) =>
     runChecks(tally, { ...windowChecks(app), "told to end, nothing is left": () => toldToEnd(app, furniture, "SIGTERM", endsInOrderWithin) }),
   );
-  await inDesktop(binary, (app, furniture) =>
-    runChecks(tally, { "killed, nothing is left": () => toldToEnd(app, furniture, "SIGKILL", killedWithin) }),
-  );
+  await inDesktop(binary, async (app, furniture) => {
+    await app.openWindow();
+    await runChecks(tally, { "killed with its window open, nothing is left": () => toldToEnd(app, furniture, "SIGKILL", killedWithin) });
+  });
+  await runChecks(tally, { "beside a `serve` it attaches, and ends alone": () => besideServe(binary) });
+}
+
+/** Whoever holds the home keeps the servers. */
+function besideServe(binary) {
+  return inSession({}, async (session) => {
+    const names = writeServers(session, binary, servers);
+    await startPanel(session);
+    const core = await App.start(session, cliBeside(binary), ["serve", "--listen", "127.0.0.1:0", "--trust-config"]);
+    await core.conditions(names, "connected");
+    const { child } = await startItem(session, binary, ["--hidden"]);
+    holds(familyOf(child.pid).length === 1, "it started something");
+    child.kill("SIGTERM");
+    holds((await ended(child)) === 0, `exit code ${child.exitCode}`);
+    await core.conditions(names, "connected");
+  });
 }
 
 function inDesktop(binary, run) {
