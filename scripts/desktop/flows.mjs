@@ -60,7 +60,8 @@ const checksOf = (app, page, binary) => ({
     }
     const [first, condition] = ["first", "condition"].map((key) => times.map((time) => time[key]).sort((a, b) => a - b));
     const told = `first change ${summary(first)}, condition ${summary(condition)}`;
-    holds(first.at(-1) < promptly, told);
+    // The condition comes from the core, which shares the machine with whatever else is built here.
+    holds(first.at(-1) < promptly && median(condition) < promptly, told);
     return told;
   },
   "the menu of a row restarts": async () => {
@@ -116,4 +117,5 @@ function edit(app, change) {
   writeFileSync(file, JSON.stringify({ mcpServers: change(mcpServers) }, null, 2));
 }
 
-const summary = (sorted) => `median ${sorted[Math.floor(sorted.length / 2)].toFixed(1)}, most ${sorted.at(-1).toFixed(1)} ms`;
+const median = (sorted) => sorted[Math.floor(sorted.length / 2)];
+const summary = (sorted) => `median ${median(sorted).toFixed(1)}, most ${sorted.at(-1).toFixed(1)} ms`;
