@@ -13,7 +13,7 @@ import { setUp } from "./setup.mjs";
 /** Lets everything come to rest, then watches it; returns rows. */
 async function situation(name, app, seconds) {
   const mine = () => familyOf(app.pid).filter((one) => !isServer(one));
-  const quiet = await settled(mine().map(({ pid }) => pid));
+  const quiet = await settled(() => mine().map(({ pid }) => pid));
   const family = mine();
   note(`${name}: ${family.length} processes${quiet ? "" : ", which do not come to rest"}; watching for ${seconds} s`);
   const use = await watched(family.map(({ pid }) => pid), seconds);

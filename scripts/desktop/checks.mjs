@@ -10,11 +10,14 @@ export async function runChecks(tally, checks) {
       say(green("ok    "), await check());
       tally.add(1, 0);
     } catch (error) {
-      say(red("FAILED"), error instanceof Stop ? error.message : error.stack);
+      say(red("FAILED"), error instanceof Stop ? error.message : shortened(error.stack));
       tally.add(0, 1);
     }
   }
 }
+
+/** What WebDriver throws holds the whole page. */
+const shortened = (text) => text.split("\n").filter((line) => line.length > 40 || line.startsWith("    at")).slice(0, 6).join("\n");
 
 export function holds(condition, otherwise) {
   if (!condition) throw new Stop(otherwise);

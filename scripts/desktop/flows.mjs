@@ -6,9 +6,8 @@ import { App } from "./app.mjs";
 import { holds, runChecks } from "./checks.mjs";
 import { Page } from "./page.mjs";
 import { startWindowManager } from "./panel.mjs";
-import { household, writeServers, well } from "./scene.mjs";
+import { household, settleHousehold, well, writeServers } from "./scene.mjs";
 import { inSession } from "./session.mjs";
-import { Driver } from "./webdriver.mjs";
 
 /** From a click to a changed page. */
 const promptly = 50;
@@ -18,15 +17,17 @@ export function windowFlows(tally, binary) {
   return inSession({}, async (session) => {
     await startWindowManager(session);
     writeServers(session, binary, { demo: well(binary), ...household(binary) });
-    const driver = await Driver.start(session, binary, ["--listen", "127.0.0.1:0", "--trust-config"]);
+    const page = await Page.open(session, binary, ["--listen", "127.0.0.1:0", "--trust-config"]);
     const app = new App(session, binary);
     await app.ready();
-    await app.conditions(["demo", "calendar"], "connected");
-    await runChecks(tally, checksOf(app, new Page(driver), driver, binary));
+    await app.conditions(["demo"], "connected");
+    await settleHousehold(app);
+    await runChecks(tally, checksOf(app, page, binary));
+    await page.end();
   });
 }
 
-const checksOf = (app, page, driver, binary) => ({
+const checksOf = (app, page, binary) => ({
   "every server has a row": async () => {
     await page.go("#/servers");
     for (const name of Object.keys(household(binary))) await page.shows(name);
@@ -41,7 +42,7 @@ const checksOf = (app, page, driver, binary) => ({
     edit(app, (servers) => ({ ...servers, newcomer: well(binary) }));
     await page.shows("newcomer", "connected");
     edit(app, ({ newcomer, ...others }) => others);
-    await driver.disappears(page.rowOf("newcomer"));
+    await page.misses("newcomer");
   },
   "a click disconnects and connects": async () => {
     await page.press("demo", "disconnect");
@@ -52,14 +53,15 @@ const checksOf = (app, page, driver, binary) => ({
   },
   "a click changes the page within 50 ms": async () => {
     const times = [];
-    for (let round = 0; round < clicks; round++) {
+    for (let round = 0; round < clicks; round += 1) {
       times.push(await page.timed("demo", "disconnected", () => page.press("demo", "disconnect")));
       await page.press("demo", "connect");
       await page.shows("demo", "connected");
     }
     const [first, condition] = ["first", "condition"].map((key) => times.map((time) => time[key]).sort((a, b) => a - b));
     const told = `first change ${summary(first)}, condition ${summary(condition)}`;
-    holds(first.at(-1) < promptly, told);
+    // The condition comes from the core, which shares the machine with whatever else is built here.
+    holds(first.at(-1) < promptly && median(condition) < promptly, told);
     return told;
   },
   "the menu of a row restarts": async () => {
@@ -75,8 +77,7 @@ const checksOf = (app, page, driver, binary) => ({
     await app.until("demo to be approved", async () => {
       const { server } = await (await app.ask("/api/v1/servers/demo")).json();
       if (server.condition === "connected") return;
-      await driver.appears("[data-approve]:not([aria-busy])", 2_000);
-      await driver.click("[data-approve]");
+      await page.view.click("[data-approve]:not([aria-busy])");
       holds(false, "not yet");
     });
     await page.go("#/servers");
@@ -87,7 +88,8 @@ const checksOf = (app, page, driver, binary) => ({
       await page.theme(theme);
       for (const [name, route] of Object.entries(pages)) {
         await page.go(route);
-        await driver.screenshot(join(targetDir(), "screenshots/desktop", `${name}-${theme}.png`));
+        await page.rests();
+        await page.view.screenshot(join(targetDir(), "screenshots/desktop", `${name}-${theme}.png`));
       }
     }
     return `${2 * Object.keys(pages).length} in target/screenshots/desktop`;
@@ -115,4 +117,5 @@ function edit(app, change) {
   writeFileSync(file, JSON.stringify({ mcpServers: change(mcpServers) }, null, 2));
 }
 
-const summary = (sorted) => `median ${sorted[Math.floor(sorted.length / 2)].toFixed(1)}, most ${sorted.at(-1).toFixed(1)} ms`;
+const median = (sorted) => sorted[Math.floor(sorted.length / 2)];
+const summary = (sorted) => `median ${median(sorted).toFixed(1)}, most ${sorted.at(-1).toFixed(1)} ms`;

@@ -1,32 +1,54 @@
 // How the desktop begins and ends: hidden, a second time, fifty windows, told to end, killed.
 import { App } from "./app.mjs";
 import { holds, runChecks } from "./checks.mjs";
-import { startPanel } from "./panel.mjs";
-import { endedWithin, familyOf, shown } from "./processes.mjs";
-import { isServer, writeServers } from "./scene.mjs";
+import { startItem, startPanel } from "./panel.mjs";
+import { endedWithin, familyOf, shown, union } from "./processes.mjs";
+import { cliBeside, isServer, writeServers } from "./scene.mjs";
 import { ended, inSession, signal } from "./session.mjs";
 import { privateMemory, settled } from "./use.mjs";
 
 const windows = 50;
 const servers = 10;
 
-/** A window's own memory is several times this; what stays is the libraries that were loaded for it. */
+/** In MiB. A web process of its own has several times this, so that one left behind shows. */
 const keptAtMost = 32;
 const endsInOrderWithin = 10_000;
 const killedWithin = 5_000;
 
 export async function lives(tally, binary) {
-  await inDesktop(binary, (app) => runChecks(tally, { ...windowChecks(app), "told to end, nothing is left": () => toldToEnd(app, "SIGTERM", endsInOrderWithin) }));
-  await inDesktop(binary, (app) => runChecks(tally, { "killed, nothing is left": () => toldToEnd(app, "SIGKILL", killedWithin) }));
+  await inDesktop(binary, (app, furniture) =>
+    runChecks(tally, { ...windowChecks(app), "told to end, nothing is left": () => toldToEnd(app, furniture, "SIGTERM", endsInOrderWithin) }),
+  );
+  await inDesktop(binary, async (app, furniture) => {
+    await app.openWindow();
+    await runChecks(tally, { "killed with its window open, nothing is left": () => toldToEnd(app, furniture, "SIGKILL", killedWithin) });
+  });
+  await runChecks(tally, { "beside a `serve` it attaches, and ends alone": () => besideServe(binary) });
+}
+
+/** Whoever holds the home keeps the servers. */
+function besideServe(binary) {
+  return inSession({}, async (session) => {
+    const names = writeServers(session, binary, servers);
+    await startPanel(session);
+    const core = await App.start(session, cliBeside(binary), ["serve", "--listen", "127.0.0.1:0", "--trust-config"]);
+    await core.conditions(names, "connected");
+    const { child } = await startItem(session, binary, ["--hidden"]);
+    holds(familyOf(child.pid).length === 1, "it started something");
+    child.kill("SIGTERM");
+    holds((await ended(child)) === 0, `exit code ${child.exitCode}`);
+    await core.conditions(names, "connected");
+  });
 }
 
 function inDesktop(binary, run) {
   return inSession({}, async (session) => {
     const names = writeServers(session, binary, servers);
     await startPanel(session);
+    const furniture = session.strays();
     const app = await App.start(session, binary);
     await app.conditions(names, "connected");
-    await run(app);
+    await run(app, furniture);
   });
 }
 
@@ -41,7 +63,7 @@ const windowChecks = (app) => ({
   "closing the window ends no server": () => app.conditions(Array.from({ length: servers }, (_, index) => `server-${index + 1}`), "connected"),
   [`${windows} windows later the memory has returned`]: async () => {
     const before = await rested(app);
-    for (let round = 0; round < windows; round++) await app.closeWindow(await app.openWindow());
+    for (let round = 0; round < windows; round += 1) await app.closeWindow(await app.openWindow());
     const after = await rested(app);
     const told = `${before.toFixed(1)} MiB before, ${after.toFixed(1)} MiB after`;
     holds(after - before < keptAtMost, told);
@@ -57,13 +79,18 @@ const windowChecks = (app) => ({
 /** Returns the private memory of all but the servers, once nothing works any more. */
 async function rested(app) {
   const pids = () => familyOf(app.pid).filter((one) => !isServer(one)).map(({ pid }) => pid);
-  await settled(pids());
+  await settled(pids);
   return privateMemory(pids());
 }
 
-/** Ends it by a signal and looks whether everything that it had started is gone. */
-async function toldToEnd(app, how, within) {
-  const family = familyOf(app.pid);
+/**
+ * Ends it by a signal and looks whether everything that descends from it is gone, and whatever else
+ * came into the session after it, however it tore itself off.
+ */
+async function toldToEnd(app, furniture, how, within) {
+  const others = furniture.flatMap(({ pid }) => familyOf(pid).map((one) => one.pid));
+  const came = app.session.strays().filter(({ pid, byBus }) => !byBus && !others.includes(pid));
+  const family = union([...familyOf(app.pid), ...came]);
   holds(family.length > servers, `only ${family.length} processes`);
   const begun = Date.now();
   signal(app.pid, how);

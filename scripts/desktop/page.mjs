@@ -1,56 +1,99 @@
-// The window's page: its rows and buttons by the hooks that stand in it for tests.
+// The window's page, by the hooks that stand in it for tests: its rows, buttons and menus.
+import { startDriver } from "../lib/webdriver.mjs";
 
 export class Page {
-  constructor(driver) {
-    this.driver = driver;
+  constructor(driver, view) {
+    Object.assign(this, { driver, view });
+  }
+
+  /** Starts the desktop by WebKitWebDriver, which attaches to the window that it opens with. */
+  static async open(session, binary, args) {
+    const automation = { TAURI_WEBVIEW_AUTOMATION: "true", TAURI_AUTOMATION: "true" };
+    const driver = await startDriver("WebKitWebDriver", { env: { ...session.env, ...automation } });
+    const view = await driver.open({ browserName: "wry", "webkitgtk:browserOptions": { binary, args } });
+    return new Page(driver, view);
+  }
+
+  async end() {
+    await this.view.end();
+    this.driver.end();
   }
 
   rowOf = (name, condition) => `[data-server="${name}"]${condition ? `[data-condition="${condition}"]` : ""}`;
 
-  /** Goes to a page by its address. */
+  /** Goes to a page by its address, and leaves the one before, whatever was open there. */
   async go(route) {
-    await this.driver.run((to) => void (location.hash = to), route);
-    await this.driver.wait(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    await this.view.run((to) => void (location.hash = to), route);
+    await this.view.until(route, (to) => location.hash === to && document.querySelector("main") !== null, route);
+  }
+
+  /** Waits until the page has stopped changing: what it asked for is there, what fades has faded. */
+  async rests() {
+    await this.view.run(rest, 300, 5_000);
   }
 
   async shows(name, condition) {
-    await this.driver.appears(this.rowOf(name, condition));
+    await this.view.find(this.rowOf(name, condition));
+  }
+
+  async misses(name) {
+    await this.view.until(`${name} to be gone`, (selector) => document.querySelector(selector) === null, this.rowOf(name));
   }
 
   async press(name, deed) {
-    await this.driver.click(`${this.rowOf(name)} [data-deed="${deed}"]`);
+    await this.view.click(`${this.rowOf(name)} [data-deed="${deed}"]`);
   }
 
   /** Chooses from the menu behind a row's dots. */
   async choose(name, label) {
-    await this.driver.click(`${this.rowOf(name)} [aria-haspopup="menu"]`);
-    await this.driver.appears("[role=menuitem]");
-    const position = await this.driver.run((text) => [...document.querySelectorAll("[role=menuitem]")].findIndex((item) => item.textContent.trim() === text), label);
-    // Rules stand between the items, so they are counted by a mark of our own.
-    await this.driver.run((at) => document.querySelectorAll("[role=menuitem]")[at].setAttribute("data-test-chosen", ""), position);
-    await this.driver.click("[data-test-chosen]");
+    await this.view.click(`${this.rowOf(name)} [aria-haspopup="menu"]`);
+    await this.view.find("[role=menuitem]");
+    // A selector cannot ask for a text, so the item gets a mark.
+    await this.view.run((text) => {
+      const items = [...document.querySelectorAll("[role=menuitem]")];
+      items.find((item) => item.textContent.trim() === text).setAttribute("data-chosen-by-test", "");
+    }, label);
+    await this.view.click("[data-chosen-by-test]");
   }
 
   /**
    * Clicks and returns how many milliseconds passed in the page from the click to the row's first
-   * change, and to its condition. Observed, not polled, so what WebDriver takes is not in it.
+   * change, and to its condition. Observed there, so nothing of what WebDriver takes is in it.
    */
   async timed(name, condition, click) {
-    await this.driver.run(watch, this.rowOf(name), condition);
+    await this.view.run(watch, this.rowOf(name), condition);
     await click();
-    return this.driver.wait(() => window.testTimes);
+    return this.view.run(() => window.timesOfTest);
   }
 
   /** Chooses the theme the way the settings do. */
   async theme(theme) {
-    await this.driver.wait((chosen) => window.__TAURI_INTERNALS__.invoke("change_preferences", { patch: { theme: chosen } }), theme);
+    await this.view.run((chosen) => window.__TAURI_INTERNALS__.invoke("change_preferences", { patch: { theme: chosen } }), theme);
   }
 }
 
-/** In the page. */
+/** In the page. A page in which something always moves is let go in the end. */
+function rest(quiet, most) {
+  return new Promise((resolve) => {
+    const end = () => {
+      observer.disconnect();
+      [quietly, late].forEach(clearTimeout);
+      resolve();
+    };
+    const observer = new MutationObserver(() => {
+      clearTimeout(quietly);
+      quietly = setTimeout(end, quiet);
+    });
+    let quietly = setTimeout(end, quiet);
+    const late = setTimeout(end, most);
+    observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  });
+}
+
+/** In the page. Returns nothing: what is returned would be waited for. */
 function watch(selector, condition) {
   const row = document.querySelector(selector);
-  window.testTimes = new Promise((resolve, reject) => {
+  window.timesOfTest = new Promise((resolve, reject) => {
     let clicked = null;
     let first = null;
     addEventListener("click", () => (clicked = performance.now()), { capture: true, once: true });
@@ -62,6 +105,6 @@ function watch(selector, condition) {
       resolve({ first, condition: performance.now() - clicked });
     });
     observer.observe(row, { subtree: true, childList: true, attributes: true, characterData: true });
-    setTimeout(() => reject(`not ${condition} within 10 s`), 10_000);
+    setTimeout(() => reject(new Error(`${selector} did not become ${condition} within 10 s`)), 10_000);
   });
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Returns every process that can be read: `{ pid, parent, started, name, command, home }`. */
+/** Returns every process that can be read: `{ pid, parent, started, name, command, home, byBus }`. */
 export function processes() {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.map(Number).map(process_).filter(Boolean);
@@ -17,7 +17,9 @@ function process_(pid) {
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
     const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
     const home = environment.find((line) => line.startsWith("NARTHEX_HOME="))?.slice("NARTHEX_HOME=".length);
-    return { pid, parent, started, name: basename(command[0] ?? ""), command, home };
+    // The bus marks so what it starts, at whose wish ever, and then leaves it to process 1.
+    const byBus = environment.some((line) => line.startsWith("DBUS_STARTER_ADDRESS="));
+    return { pid, parent, started, name: basename(command[0] ?? ""), command, home, byBus };
   } catch {
     return null; // It ended while it was read, or is another person's.
   }

@@ -1,19 +1,20 @@
 // What processes use of the machine, as Linux counts it.
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Linux reports CPU time in ticks of 10 ms wherever programs can see it. */
 const ticksPerSecond = 100;
 const quietFor = 2_000;
 
-/** Waits until these processes have used no CPU for two seconds. */
+/** Waits until the processes that `pids()` lists have used no CPU for two seconds; returns whether they came to that. */
 export async function settled(pids, within = 60_000) {
   const deadline = Date.now() + within;
-  let [last, since] = [cpu(pids), Date.now()];
+  const cpu = () => pids().reduce((sum, pid) => sum + ticks(pid), 0);
+  let [last, since] = [cpu(), Date.now()];
   while (Date.now() - since < quietFor) {
     if (Date.now() > deadline) return false;
     await sleep(250);
-    const now = cpu(pids);
+    const now = cpu();
     if (now !== last) [last, since] = [now, Date.now()];
   }
   return true;
@@ -35,20 +36,13 @@ function rates(before, after, seconds) {
 }
 
 function counted(pid) {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  return { ticks: ticks(pid), wakes: new Map(threads.map((thread) => [thread, wakesOf(pid, thread)])) };
-}
-
-function wakesOf(pid, thread) {
-  try {
-    return number(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8"), "voluntary_ctxt_switches");
-  } catch {
-    return 0; // The thread ended while they were listed.
-  }
+  const threads = existsSync(`/proc/${pid}/task`) ? readdirSync(`/proc/${pid}/task`) : [];
+  const wakes = (thread) => number(readOf(pid, `task/${thread}/status`), "voluntary_ctxt_switches");
+  return { ticks: ticks(pid), wakes: new Map(threads.map((thread) => [thread, wakes(thread)])) };
 }
 
 function memory(pid) {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  const text = readOf(pid, "smaps_rollup");
   const mib = (name) => number(text, name) / 1024;
   return { private: mib("Private_Clean") + mib("Private_Dirty"), pss: mib("Pss") };
 }
@@ -56,12 +50,20 @@ function memory(pid) {
 /** The private memory of processes, in MiB. */
 export const privateMemory = (pids) => pids.reduce((sum, pid) => sum + memory(pid).private, 0);
 
-const number = (text, name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)[1]);
-const cpu = (pids) => pids.reduce((sum, pid) => sum + ticks(pid), 0);
+const number = (text, name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
+
+/** Empty for what has ended while it was listed. */
+function readOf(pid, file) {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
+}
 
 /** utime and stime; the name in parentheses may hold spaces, so fields count from the last one. */
 function ticks(pid) {
-  const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const text = readOf(pid, "stat");
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return Number(fields[11]) + Number(fields[12]);
+  return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
 }

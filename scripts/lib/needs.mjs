@@ -44,4 +44,21 @@ export const needs = [
       brew: ["python3"],
     },
   },
+  {
+    name: "a desktop to look at (Xvfb, D-Bus, openbox, xfce4-panel, xdotool, ImageMagick)",
+    why: "the desktop is tested, measured and pictured on a screen and a bus of its own",
+    commands: ["test", "test:desktop", "screenshot:tray", "figures"],
+    probe: [
+      "sh",
+      "-c",
+      "for tool in Xvfb dbus-daemon dbus-monitor gdbus openbox xfce4-panel xdotool xprop xwininfo import display; do command -v $tool || exit 1; done",
+    ],
+    packages: {
+      // Debian's dbus-daemon and dbus-monitor come with dbus, gdbus with libglib2.0-bin.
+      apt: ["xvfb", "dbus", "libglib2.0-bin", "openbox", "xfce4-panel", "adwaita-icon-theme", "xdotool", "x11-utils", "imagemagick", "fonts-dejavu-core"],
+      dnf: ["xorg-x11-server-Xvfb", "dbus-daemon", "dbus-tools", "glib2", "openbox", "xfce4-panel", "xdotool", "xprop", "xwininfo", "ImageMagick"],
+      pacman: ["xorg-server-xvfb", "dbus", "glib2", "openbox", "xfce4-panel", "xdotool", "xorg-xprop", "xorg-xwininfo", "imagemagick"],
+      zypper: ["xorg-x11-server-Xvfb", "dbus-1", "glib2-tools", "openbox", "xfce4-panel", "xdotool", "xprop", "xwininfo", "ImageMagick"],
+    },
+  },
 ];
