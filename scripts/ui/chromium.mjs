@@ -15,6 +15,8 @@ const flags = [
   "--disable-component-update",
   "--disable-sync",
   "--hide-scrollbars",
+  // A mouse that can hover, which a headless browser does not claim to have.
+  "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
   "--window-size=1440,1000",
 ];
 

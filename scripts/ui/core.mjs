@@ -51,8 +51,8 @@ class Core {
     const late = setTimeout(() => stop.abort(), readyWithin);
     try {
       const events = await fetch(`http://${this.listening}/api/v1/events`, { headers: this.headers, signal: stop.signal });
-      const now = (await this.ask("GET", `/servers/${encodeURIComponent(name)}`)).server;
-      if (now.condition === condition) return;
+      const { servers } = await this.ask("GET", "/servers");
+      if (servers.find((server) => server.name === name)?.condition === condition) return;
       let text = "";
       for await (const chunk of events.body.pipeThrough(new TextDecoderStream())) {
         text += chunk;

@@ -36,16 +36,20 @@ export async function look(page, { name, hash, ready }, folder) {
       await page.size(width, height);
       await page.until(`the page ${hash}`, ready);
       await page.screenshot(join(folder, `${name}-${theme}-${width}.png`));
-      findings.push(...(await overflow(page)).map((what) => `${theme} ${width}: ${what} is wider than the page`));
+      findings.push(...(await overflow(page)).map((what) => `${theme} ${width}: ${what} scrolls sideways`));
     }
     findings.push(...(await axe(page)).map((finding) => `${theme}: ${finding}`));
   }
   if (findings.length) throw new Error([...new Set(findings)].join("\n"));
 }
 
-/** Returns what makes the page scroll sideways. */
+/** Returns what scrolls sideways; only code may. */
 function overflow(page) {
-  return page.run(() => (document.documentElement.scrollWidth > innerWidth ? ["something"] : []));
+  return page.run(() => {
+    const scrolls = (element) => ["auto", "scroll"].includes(getComputedStyle(element).overflowX) || element === document.documentElement;
+    const wide = [...document.querySelectorAll("*")].filter((element) => element.scrollWidth > element.clientWidth + 1 && scrolls(element) && element.tagName !== "PRE");
+    return wide.map((element) => `${element.tagName.toLowerCase()}.${element.className}`);
+  });
 }
 
 const source = () => readFileSync(createRequire(join(root, "ui", "package.json")).resolve("axe-core/axe.min.js"), "utf8");

@@ -46,6 +46,11 @@ export const deedLabel: Record<Deed, string> = {
   show_in_config: "Show in configuration…",
 };
 
+/** Returns the label for a row, which has less room than a menu. */
+export function shortLabel(deed: Deed): string {
+  return deed === "show_in_config" ? "Show entry…" : deedLabel[deed];
+}
+
 /** Returns the primary item of a server's menu; null where it only says the condition. */
 export function primary(condition: Condition): Deed | null {
   switch (condition) {

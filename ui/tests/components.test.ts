@@ -1,0 +1,204 @@
+import { flushSync, mount, tick, unmount } from "svelte";
+import { afterEach, expect, test, vi } from "vitest";
+import type { Server } from "../src/bindings";
+import { everyCondition, phases, server, tools } from "../src/gallery/fixtures";
+import { Scripted } from "../src/gallery/scripted";
+import { App } from "../src/lib/app.svelte";
+import { Refusal } from "../src/lib/refusal";
+import PhaseView from "../src/components/server/PhaseView.svelte";
+import ServerText from "../src/components/shared/ServerText.svelte";
+import Window from "../src/views/Window.svelte";
+
+let mounted: object | null = null;
+afterEach(async () => {
+  if (mounted) await unmount(mounted);
+  mounted = null;
+});
+
+async function settle() {
+  for (let turn = 0; turn < 12; turn += 1) await tick();
+  flushSync();
+}
+
+async function shown(servers: Server[], hash = "#/servers") {
+  location.hash = hash;
+  dispatchEvent(new Event("hashchange"));
+  const transport = new Scripted(servers);
+  const app = new App(transport);
+  mounted = mount(Window, { target: document.body, props: { app } });
+  app.core.start();
+  await settle();
+  return { transport, app };
+}
+
+const row = (name: string) => document.querySelector<HTMLElement>(`[data-server="${name}"]`);
+const button = (text: string) => [...document.querySelectorAll("button")].find((each) => each.textContent.trim() === text);
+
+test("a row says what the core says, and its revision", async () => {
+  const { transport } = await shown(everyCondition());
+  expect(document.querySelectorAll("[data-server]")).toHaveLength(12);
+  expect(row("files")?.dataset.condition).toBe("connected");
+  const element = row("files");
+  transport.change(server({ name: "files", condition: "retrying", sentence: "It ended." }));
+  await settle();
+  expect(row("files")).toBe(element);
+  expect(element?.dataset.condition).toBe("retrying");
+  expect(element?.textContent).toContain("It ended.");
+  expect(document.documentElement.dataset.revision).toBe(String(transport.revision));
+});
+
+test("a pressed control is pending, and the condition waits for the core", async () => {
+  const { transport } = await shown([server({ name: "files" })]);
+  let answer: (accepted: { command: string; revision: number }) => void = () => undefined;
+  const wish = vi.spyOn(transport, "wish").mockReturnValue(new Promise((resolve) => (answer = resolve)));
+  const press = () => row("files")?.querySelector<HTMLElement>("[data-deed]");
+  press()?.click();
+  await settle();
+  expect(press()?.getAttribute("aria-busy")).toBe("true");
+  expect(row("files")?.dataset.condition).toBe("connected");
+  press()?.click();
+  expect(wish).toHaveBeenCalledTimes(1);
+
+  answer({ command: "c", revision: 2 });
+  await settle();
+  expect(press()?.getAttribute("aria-busy")).toBe("true");
+  transport.change(server({ name: "files", condition: "disconnected", action: "connect", wish: "disconnected" }));
+  await settle();
+  expect(press()?.getAttribute("aria-busy")).toBeNull();
+  expect(press()?.textContent).toBe("Connect");
+});
+
+test("a refused wish says why and what to do", async () => {
+  const { transport } = await shown([server({ name: "files" })]);
+  vi.spyOn(transport, "wish").mockRejectedValue(new Refusal("in-quarantine", "server `files` is in quarantine", "Review it first."));
+  row("files")?.querySelector<HTMLElement>("[data-deed]")?.click();
+  await settle();
+  expect(document.body.textContent).toContain("in quarantine");
+  expect(document.body.textContent).toContain("Review it first.");
+  expect(row("files")?.querySelector("[aria-busy]")).toBeNull();
+});
+
+test("an approval names the launch and the epoch that were shown", async () => {
+  const waiting = server({ name: "a", condition: "in_quarantine", action: "approve", epoch: 7, tools: { offered: 0, held: 3 }, launch: { id: "L1", approved: false, command: "x" } });
+  const { transport } = await shown([waiting], "#/servers/a/review");
+  document.querySelector<HTMLElement>("[data-approve]")?.click();
+  await settle();
+  expect(transport.asked).toEqual([`approve a ${JSON.stringify({ launch: "L1", epoch: 7 })}`]);
+});
+
+test("what moved while it was shown is not approved under the hand", async () => {
+  const waiting = server({ name: "a", condition: "in_quarantine", action: "approve", epoch: null, launch: { id: "L1", approved: false, command: "first" } });
+  const { transport } = await shown([waiting], "#/servers/a/review");
+  transport.change({ ...waiting, launch: { id: "L2", approved: false, command: "second" } });
+  await settle();
+  expect(document.querySelector("[data-launch]")?.getAttribute("data-launch")).toBe("L1");
+  expect(document.body.textContent).toContain("It has changed while you looked");
+  document.querySelector<HTMLElement>("[data-approve]")?.click();
+  await settle();
+  expect(transport.asked).toEqual([`approve a ${JSON.stringify({ launch: "L1" })}`]);
+  button("Show what holds now")?.click();
+  await settle();
+  expect(document.querySelector("[data-launch]")?.getAttribute("data-launch")).toBe("L2");
+});
+
+test("a refused approval of what moved shows what holds", async () => {
+  const waiting = server({ name: "a", condition: "in_quarantine", action: "approve", epoch: null, launch: { id: "L1", approved: false, command: "first" } });
+  const { transport } = await shown([waiting], "#/servers/a/review");
+  vi.spyOn(transport, "approve").mockRejectedValue(new Refusal("launch-changed", "it is no longer what was shown", ""));
+  document.querySelector<HTMLElement>("[data-approve]")?.click();
+  await settle();
+  transport.change({ ...waiting, launch: { id: "L2", approved: false, command: "second" } });
+  await settle();
+  expect(document.body.textContent).toContain("Nothing was approved");
+  expect(document.querySelector("[data-launch]")?.getAttribute("data-launch")).toBe("L2");
+});
+
+test("an approval that waits for the desktop says so, until it is answered", async () => {
+  const waiting = server({ name: "a", condition: "in_quarantine", action: "approve", epoch: null, launch: { id: "L1", approved: false, command: "x" } });
+  const { transport } = await shown([waiting], "#/servers/a/review");
+  vi.spyOn(transport, "approve").mockResolvedValue({ command: "c9", pending: "confirmation" });
+  document.querySelector<HTMLElement>("[data-approve]")?.click();
+  await settle();
+  expect(document.body.textContent).toContain("Waits for you in Narthex's window");
+  transport.tell({ event: "declined", data: { revision: 5, command: "c9", name: "a" } });
+  await settle();
+  expect(document.body.textContent).not.toContain("Waits for you in Narthex's window");
+  expect(document.body.textContent).toContain("declined");
+});
+
+test("text of a server is text, with what nobody sees in boxes", () => {
+  mounted = mount(ServerText, { target: document.body, props: { text: "<img src=x onerror=alert(1)>\u202e" } });
+  expect(document.querySelector("img")).toBeNull();
+  expect(document.body.textContent).toContain("<img src=x onerror=alert(1)>");
+  expect(document.body.textContent).toContain("U+202E");
+  expect(document.body.textContent).toContain("written by the server");
+});
+
+test("the definition of a tool is shown as text when asked for", async () => {
+  await shown([server({ name: "a" })], "#/servers/a/tools");
+  expect(document.querySelectorAll("[data-tool]")).toHaveLength(tools.length);
+  expect(document.body.textContent).not.toContain("inputSchema");
+  button("Definition")?.click();
+  await settle();
+  expect(document.body.textContent).toContain("inputSchema");
+});
+
+test("every phase has something to say", () => {
+  for (const phase of phases()) {
+    const target = document.body.appendChild(document.createElement("div"));
+    const view = mount(PhaseView, { target, props: { phase } });
+    flushSync();
+    expect(target.textContent.trim(), JSON.stringify(phase)).not.toBe("");
+    void unmount(view);
+  }
+});
+
+test("a removal asks, says what is kept, and takes it out", async () => {
+  const { transport } = await shown([server({ name: "files" }), server({ name: "web" })]);
+  row("files")?.querySelector<HTMLElement>("[aria-haspopup]")?.click();
+  await settle();
+  [...document.querySelectorAll<HTMLElement>("[role=menuitem]")].find((item) => item.textContent === "Remove…")?.click();
+  await settle();
+  expect(transport.asked).toEqual([]);
+  expect(document.querySelector("dialog")?.textContent).toContain("backups/");
+  button("Remove")?.click();
+  await settle();
+  expect(row("files")).toBeNull();
+  expect(button("Undo")).toBeUndefined();
+});
+
+test("a lost core keeps the rows and says since when", async () => {
+  const { transport } = await shown([server({ name: "files" })]);
+  transport.follower?.lost("gone");
+  await settle();
+  expect(document.body.textContent).toMatch(/The core does not answer\. What you see is of \d\d:\d\d:\d\d/);
+  expect(row("files")).not.toBeNull();
+});
+
+test("no servers: the page teaches", async () => {
+  await shown([]);
+  expect(document.querySelector("h1")?.textContent).toBe("No servers yet");
+  expect(document.body.textContent).toContain("Paste an entry from any README");
+});
+
+test("a search survives its page", async () => {
+  const { transport } = await shown([server({ name: "files" }), server({ name: "web" })]);
+  const field = document.querySelector<HTMLInputElement>("input[type=search]");
+  if (!field) throw new Error("no search");
+  field.value = "web";
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  await settle();
+  expect(row("files")).toBeNull();
+  expect(transport.kept.get("servers.search")).toBe("web");
+});
+
+test("a log shows its lines by stream, what was missed, and no colours", async () => {
+  await shown([server({ name: "a" })], "#/servers/a/logs");
+  await new Promise((resolve) => requestAnimationFrame(resolve));
+  await settle();
+  const text = document.querySelector("[role=log]")?.textContent ?? "";
+  expect(text).toContain("listening on stdio");
+  expect(text).toContain("12 lines were missed");
+  expect(text).toContain("U+0007");
+  expect(document.querySelectorAll(".line.stderr")).toHaveLength(1);
+});
