@@ -1,5 +1,7 @@
 //! What others see of the core: the wire types, REST, events, health and metrics.
 
+#[cfg(feature = "bindings")]
+mod bindings;
 mod clients;
 mod confirmations;
 mod events;
@@ -17,6 +19,8 @@ mod settings;
 mod sse;
 pub mod wire;
 
+#[cfg(feature = "bindings")]
+pub use bindings::bindings;
 pub use confirmations::Confirmations;
 pub use following::Following;
 pub use front::Front;

@@ -30,7 +30,7 @@ use crate::{
     settings::Settings,
     supervisor::{FileState, Logs, Parts, Supervisor},
     trust::Store,
-    upstream::Launcher,
+    upstream::{Endpoint, Launcher},
     view::{Publisher, View},
 };
 
@@ -223,6 +223,14 @@ impl Core {
     /// Returns the present.
     pub const fn view(&self) -> &View {
         &self.view
+    }
+
+    /// Returns how many calls are in flight, at all servers.
+    pub fn calls_in_flight(&self) -> usize {
+        self.view.read(|now| {
+            let endpoints = now.servers.values().filter_map(|entry| entry.endpoint());
+            endpoints.map(Endpoint::in_flight).sum()
+        })
     }
 
     /// Returns once it has served nobody for ten minutes: no client has had a session, and nobody

@@ -7,7 +7,10 @@ import { output } from "./run.mjs";
 import { note, Stop } from "./say.mjs";
 import { Skipped } from "./steps.mjs";
 
-const generated = [{ path: "docs/openapi.json", print: ["narthex", "openapi"] }];
+const generated = [
+  { path: "docs/openapi.json", print: ["narthex", "openapi"] },
+  { path: "ui/src/bindings.ts", print: ["narthex-bindings"] },
+];
 
 /** Writes every generated file. */
 export async function writeGenerated() {
@@ -41,8 +44,10 @@ function compare(path, print) {
   throw new Stop(`${path} is not what \`${print.join(" ")}\` prints (${where}).\nWrite it anew: npm run generate`);
 }
 
-function buildPrinters() {
-  return mustCargo("build", "--quiet", "--locked", "--package", "narthex-core", "--bin", "narthex");
+async function buildPrinters() {
+  const build = ["build", "--quiet", "--locked", "--package", "narthex-core"];
+  await mustCargo(...build, "--bin", "narthex");
+  await mustCargo(...build, "--bin", "narthex-bindings", "--features", "bindings");
 }
 
 /** Returns what a program prints, or null where it prints nothing or refuses. */

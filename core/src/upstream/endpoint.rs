@@ -95,6 +95,12 @@ impl Endpoint {
         &self.inner.introduction
     }
 
+    /// Returns how many calls are in flight.
+    pub fn in_flight(&self) -> usize {
+        let free = self.inner.permits.available_permits();
+        self.inner.spec.max_concurrent.saturating_sub(free)
+    }
+
     /// Refuses every call from here on and ends those in flight.
     pub fn revoke(&self, why: Revocation) {
         self.inner

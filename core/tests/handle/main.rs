@@ -4,6 +4,7 @@
 
 mod both;
 mod confirmations;
+mod in_flight;
 mod log;
 mod mirrored;
 mod settings;

@@ -3,6 +3,7 @@ use utoipa::ToSchema;
 
 /// `POST /clients`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct NewClient {
     /// What the client shall be called.
     pub name: String,
@@ -10,6 +11,7 @@ pub struct NewClient {
 
 /// The answer to a new client: the only time its token is shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct ClientToken {
     /// What the client is called.
     pub name: String,
@@ -19,6 +21,7 @@ pub struct ClientToken {
 
 /// A client that may speak MCP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Client {
     /// What it is called.
     pub name: String,
@@ -28,6 +31,7 @@ pub struct Client {
 
 /// `GET /clients`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct ClientList {
     /// The clients, by name.
     pub clients: Vec<Client>,

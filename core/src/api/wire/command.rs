@@ -5,6 +5,7 @@ use super::Server;
 
 /// What a person can ask of one server without changing the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// That it runs.
@@ -31,6 +32,7 @@ impl Command {
 
 /// `POST /servers`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct NewServer {
     /// Its name: the key in the file.
     pub name: String,
@@ -41,6 +43,7 @@ pub struct NewServer {
 
 /// The answer to a change of the file that leaves the server there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Written {
     /// The revision that shows it.
     pub revision: u64,
@@ -50,6 +53,7 @@ pub struct Written {
 
 /// The answer to a removal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct RemovedServer {
     /// The revision that no longer shows it.
     pub revision: u64,
@@ -57,6 +61,7 @@ pub struct RemovedServer {
 
 /// The answer to a wish.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Accepted {
     /// The command's id, which its events and log lines repeat.
     pub command: String,
@@ -66,6 +71,7 @@ pub struct Accepted {
 
 /// The answer to an approval that waits for the desktop's window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Pending {
     /// The command's id.
     pub command: String,
@@ -75,6 +81,7 @@ pub struct Pending {
 
 /// The answer to an approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(untagged)]
 pub enum Approved {
     /// It holds.
@@ -85,21 +92,26 @@ pub enum Approved {
 
 /// `POST /servers/{name}/approve`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
     /// The launch that was shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
     pub launch: Option<String>,
     /// The epoch of the catalog that was shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
     pub epoch: Option<u64>,
     /// The explicit word for whatever it offers first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
     pub offers: Option<Offers>,
 }
 
 /// The explicit word for what has not been seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum Offers {
     /// Whatever it offers first.

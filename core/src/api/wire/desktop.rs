@@ -4,6 +4,7 @@ use super::{Approval, Server};
 
 /// What the desktop says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Shell {
     /// Its version.
     pub version: String,
@@ -25,6 +26,7 @@ pub struct Shell {
 
 /// A core of another process that the desktop is attached to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Attached {
     /// Its process id.
     pub pid: u32,
@@ -34,6 +36,7 @@ pub struct Attached {
 
 /// Whether the desktop starts at login.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Autostart {
     /// Whether it does.
     pub enabled: bool,
@@ -45,6 +48,7 @@ pub struct Autostart {
 
 /// Whether the tray's icon is to be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum TrayState {
     /// It is.
@@ -57,6 +61,7 @@ pub enum TrayState {
 
 /// How a person wants the desktop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Preferences {
     /// Light or dark.
     pub theme: Theme,
@@ -66,18 +71,22 @@ pub struct Preferences {
 
 /// A change of preferences: what is not given stays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct PreferencesPatch {
     /// Light or dark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
     pub theme: Option<Theme>,
     /// Whether it notifies of what needs a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
     pub notifications: Option<bool>,
 }
 
 /// Light or dark.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Theme {
     /// As the system has it.
@@ -91,6 +100,7 @@ pub enum Theme {
 
 /// An approval that waits for the person at the window: somebody at a terminal asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Confirmation {
     /// The command's id, which the answer names.
     pub command: String,
@@ -104,6 +114,7 @@ pub struct Confirmation {
 
 /// Why a command of the window was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct CommandFailure {
     /// The kind, for programs, such as `in-quarantine`.
     pub kind: String,

@@ -6,6 +6,7 @@ use super::{Problem, Server};
 /// What is told to those who follow a core. As a server-sent event of `GET /events` the name and the
 /// data stand apart, under the id `{instance}-{revision}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS), ts(rename = "Envelope"))]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub enum Event {
     /// The first event of a subscriber that does not resume.
@@ -38,6 +39,7 @@ impl Event {
 
 /// See [`Event::Hello`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Hello {
     /// Names this run of the core.
     pub instance: String,
@@ -47,11 +49,13 @@ pub struct Hello {
 
 /// See [`Event::Server`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct ServerChanged {
     /// The revision.
     pub revision: u64,
     /// The command that caused it, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
     pub command: Option<String>,
     /// The whole object.
     pub server: Server,
@@ -59,6 +63,7 @@ pub struct ServerChanged {
 
 /// See [`Event::Removed`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct ServerRemoved {
     /// The revision.
     pub revision: u64,
@@ -68,11 +73,13 @@ pub struct ServerRemoved {
 
 /// See [`Event::Core`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct CoreChanged {
     /// The revision.
     pub revision: u64,
     /// The command that caused it, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
     pub command: Option<String>,
     /// Whether all servers are paused.
     pub paused: bool,
@@ -84,6 +91,7 @@ pub struct CoreChanged {
 
 /// See [`Event::Declined`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Declined {
     /// The revision.
     pub revision: u64,
@@ -97,6 +105,7 @@ pub struct Declined {
 
 /// Why an approval that waited for a person will not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum WhyDeclined {
     /// The person said no.
@@ -109,6 +118,7 @@ pub enum WhyDeclined {
 
 /// See [`Event::Gap`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Gap {
     /// The revision of the view.
     pub revision: u64,

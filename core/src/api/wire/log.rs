@@ -3,6 +3,7 @@ use utoipa::ToSchema;
 
 /// Where a log line comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum LogStream {
     /// A line on the server's standard output that is not a message.
@@ -15,6 +16,7 @@ pub enum LogStream {
 
 /// A line of a server's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct LogLine {
     /// When (RFC 3339, UTC).
     pub time: String,
@@ -26,6 +28,7 @@ pub struct LogLine {
 
 /// `GET /servers/{name}/logs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct LogLines {
     /// The last lines, oldest first.
     pub lines: Vec<LogLine>,
@@ -34,6 +37,7 @@ pub struct LogLines {
 /// What one who follows a log is told. As a server-sent event of `GET /servers/{name}/logs/stream`
 /// the name and the data stand apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub enum LogEvent {
     /// A line.
@@ -44,6 +48,7 @@ pub enum LogEvent {
 
 /// See [`LogEvent::Gap`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Missed {
     /// How many lines.
     pub missed: u64,

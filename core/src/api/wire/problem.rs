@@ -3,6 +3,7 @@ use utoipa::ToSchema;
 
 /// Something in the file that cannot be used, or a notice about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Problem {
     /// The file.
     pub file: String,
@@ -22,6 +23,7 @@ pub struct Problem {
 
 /// An error outside MCP (RFC 9457, `application/problem+json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct ProblemDetails {
     /// A name for the kind of problem, such as `urn:narthex:not-approved`.
     #[serde(rename = "type")]

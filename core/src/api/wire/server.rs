@@ -7,6 +7,7 @@ use super::Problem;
 
 /// What holds for a server, in one word for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// It answers.
@@ -92,6 +93,7 @@ impl Condition {
 
 /// The one thing that would help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Approve the launch.
@@ -112,6 +114,7 @@ pub enum Action {
 
 /// How a server is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum TransportKind {
     /// A child process.
@@ -124,6 +127,7 @@ pub enum TransportKind {
 
 /// Where the machine is in a server's lifecycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Phase {
     /// At rest.
@@ -142,6 +146,7 @@ pub enum Phase {
         /// The last line of the server's standard error: what a download that takes long is at.
         /// Written by the server.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "bindings", ts(optional))]
         last_line: Option<String>,
     },
     /// Up.
@@ -149,7 +154,8 @@ pub enum Phase {
         /// Since when (RFC 3339, UTC).
         since: String,
         /// What the server says it is called, and its version.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "bindings", ts(optional))]
         implementation: Option<Implementation>,
         /// The protocol revision agreed on.
         protocol: String,
@@ -171,6 +177,7 @@ pub enum Phase {
 
 /// A program's own name and version, as it gave them in `initialize`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Implementation {
     /// Its name. Written by the server.
     pub name: String,
@@ -180,6 +187,7 @@ pub struct Implementation {
 
 /// Why a server rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum IdleReason {
     /// `enabled: false` in the file.
@@ -196,6 +204,7 @@ pub enum IdleReason {
 
 /// How far an attempt to connect has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// The process is being started, or the address reached.
@@ -208,6 +217,7 @@ pub enum Stage {
 
 /// What a person wants of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum Wish {
     /// That it runs.
@@ -218,6 +228,7 @@ pub enum Wish {
 
 /// What went wrong with a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct ServerError {
     /// The kind of error, for programs, such as `command_not_found`.
     pub kind: String,
@@ -227,6 +238,7 @@ pub struct ServerError {
     pub remedy: String,
     /// Where in the file, for an entry that is not valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
     pub at: Option<Problem>,
     /// The last lines of the server's standard error, oldest first. Written by the server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -236,25 +248,29 @@ pub struct ServerError {
 /// What would run, with values masked. References to the environment are shown as they stand in the
 /// file; the id names what they stand for too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Launch {
     /// Names exactly what would run; an approval names it.
     pub id: String,
     /// Whether a person has approved exactly this.
     pub approved: bool,
     /// The program, for a child process.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
     pub command: Option<String>,
     /// Its arguments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// Its working folder.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
     pub cwd: Option<String>,
     /// The variables added to its environment; the values are masked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// The address, for a server over HTTP.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
     pub url: Option<String>,
     /// The headers sent to it; the values are masked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -263,6 +279,7 @@ pub struct Launch {
 
 /// How many tools of a server clients see, and how many are held.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct ToolCounts {
     /// In clients' lists: none of a server that is disconnected, paused, off or in quarantine.
     pub offered: usize,
@@ -272,6 +289,7 @@ pub struct ToolCounts {
 
 /// One server, the same object for every surface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Server {
     /// Its name: the key in the file.
     pub name: String,
@@ -308,6 +326,7 @@ impl Server {
 
 /// `GET /servers`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct ServerList {
     /// Names this run of the core.
     pub instance: String,
@@ -319,6 +338,7 @@ pub struct ServerList {
 
 /// `GET /servers/{name}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct OneServer {
     /// Names this run of the core.
     pub instance: String,

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
     /// A promise is broken.
@@ -49,6 +50,7 @@ impl fmt::Display for LogLevel {
 
 /// `GET /settings`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Settings {
     /// Where Narthex listens. What is configured is in force when it is started again.
     pub listen: Setting,
@@ -59,6 +61,7 @@ pub struct Settings {
 
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Setting {
     /// What the file says, the last that could be used; null where it says nothing.
     pub configured: Option<String>,
@@ -69,6 +72,7 @@ pub struct Setting {
 /// `PATCH /settings`, a merge patch: what is null is taken out of the file, what is not there stays
 /// as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct SettingsPatch {
     /// Where Narthex shall listen: `127.0.0.1:7410`.
@@ -78,6 +82,7 @@ pub struct SettingsPatch {
         deserialize_with = "given"
     )]
     #[schema(value_type = Option<String>)]
+    #[cfg_attr(feature = "bindings", ts(optional, type = "string | null"))]
     pub listen: Option<Option<String>>,
     /// How much shall be logged: `error`, `warn`, `info`, `debug` or `trace`.
     #[serde(
@@ -86,6 +91,7 @@ pub struct SettingsPatch {
         deserialize_with = "given"
     )]
     #[schema(value_type = Option<String>)]
+    #[cfg_attr(feature = "bindings", ts(optional, type = "LogLevel | null"))]
     pub log_level: Option<Option<String>>,
 }
 

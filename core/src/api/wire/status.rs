@@ -5,6 +5,7 @@ use super::Problem;
 
 /// `GET /status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Status {
     /// Names this run of the core.
     pub instance: String,

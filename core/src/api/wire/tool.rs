@@ -3,6 +3,7 @@ use utoipa::ToSchema;
 
 /// Whether clients see a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 #[serde(rename_all = "snake_case")]
 pub enum DefinitionState {
     /// Clients see it.
@@ -15,6 +16,7 @@ pub enum DefinitionState {
 
 /// A tool of a server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct Tool {
     /// Its name. Written by the server.
     pub name: String,
@@ -29,6 +31,7 @@ pub struct Tool {
 
 /// `GET /servers/{name}/tools`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
 pub struct ToolList {
     /// The revision of the view.
     pub revision: u64,
