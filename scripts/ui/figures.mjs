@@ -49,7 +49,7 @@ export async function logsFollow({ page, core }) {
   if (probe.status === 404) return "not in this core: skipped";
   await page.run(() => void (location.hash = "#/servers/talker/logs"));
   const before = await page.until("lines", () => document.querySelectorAll(".line").length);
-  await page.until("boxed characters", () => [...document.querySelectorAll(".line")].some((line) => line.innerText.includes("U+200B")));
+  await page.until("boxed characters", () => [...document.querySelectorAll(".line")].some((line) => line.textContent.includes("U+200B")));
   await core.ask("POST", "/servers/talker/restart");
   await page.until("more lines", (before) => document.querySelectorAll(".line").length > before, before);
 }

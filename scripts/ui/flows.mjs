@@ -52,8 +52,10 @@ export const flows = ({ page, core, at, complaints }) => [
   }],
   ["restart, from the menu", async () => {
     const before = (await core.ask("GET", "/servers/demo")).server.phase.since;
+    const revision = await page.run(() => Number(document.documentElement.dataset.revision));
     await choose(page, "demo", "Restart");
-    await page.until("a restart", (before) => document.documentElement.dataset.revision > before, await page.run(() => document.documentElement.dataset.revision));
+    await page.until("a restart", (revision) => Number(document.documentElement.dataset.revision) > revision, revision);
+    await page.until("no button that is pending", () => !document.querySelector("[aria-busy=true]"));
     await core.until("demo", "connected");
     await rowIs(page, "demo", "connected");
     if ((await core.ask("GET", "/servers/demo")).server.phase.since === before) throw new Error("it did not restart");
@@ -121,7 +123,46 @@ export const flows = ({ page, core, at, complaints }) => [
     await page.press("/", keys.escape);
     await page.until("all rows", () => document.querySelectorAll("[data-server]").length >= 2);
   }],
+  ["a credential for a client, shown once, and removed", async () => {
+    await go(page, "#/clients");
+    await page.type("form input", `cursor${keys.enter}`);
+    const token = await page.until("the token", () => document.querySelector("[data-token]")?.textContent);
+    if (!(await page.run(() => document.querySelector("pre").textContent)).includes(token)) throw new Error("it is not in what to paste");
+    await page.click('[data-client="cursor"] button');
+    await page.run(() => [...document.querySelectorAll("dialog button")].find((button) => button.textContent.trim() === "Remove").click());
+    await page.until("it to be gone", () => !document.querySelector("[data-client]"));
+    const { clients } = await core.ask("GET", "/clients");
+    if (clients.length || (await page.text("main")).includes(token)) throw new Error("it is still there");
+    await go(page, "#/servers");
+  }],
+  ["settings: what applies at once, what later, what is refused", async () => {
+    const before = await core.ask("GET", "/settings").catch(() => null);
+    if (!before) return "not in this core: skipped";
+    await go(page, "#/settings");
+    await page.find("select");
+    await page.run(() => {
+      const levels = document.querySelector("select");
+      levels.value = "debug";
+      levels.dispatchEvent(new Event("change", { bubbles: true }));
+      return new Promise((resolve) => requestAnimationFrame(() => resolve()));
+    });
+    await page.until("the level", () => document.querySelector("select").value === "debug" && !document.querySelector("select").disabled);
+    if ((await core.ask("GET", "/settings")).log_level.in_force !== "debug") throw new Error("the level did not change");
+    const listen = async (text) => {
+      await page.run(() => document.querySelector("form input").select());
+      await page.type("form input", `${keys.backspace}${text}${keys.enter}`);
+    };
+    await listen("0.0.0.0:1");
+    await said(page, "The address was not changed");
+    await listen("127.0.0.1:7499");
+    await said(page, "Takes effect when Narthex is started again");
+    await core.ask("PATCH", "/settings", { listen: null, log_level: null });
+    await complaints(); // The address that is not loopback was refused with 422.
+    await go(page, "#/servers");
+  }],
   ["pause all and resume", async () => {
+    await go(page, "#/servers");
+    await rowIs(page, "demo", "connected");
     await page.run(() => [...document.querySelectorAll("aside button")].find((button) => button.textContent.includes("Pause all")).click());
     await rowIs(page, "demo", "paused");
     await page.until("the sentence", () => document.querySelector("h1").textContent === "Paused");

@@ -7,6 +7,8 @@ import { root } from "../lib/paths.mjs";
 const sizes = [
   [900, 600],
   [1440, 900],
+  // 900×600 at 200 %.
+  [450, 300],
 ];
 
 /** Pages by the name of their picture; `ready` holds once they show what they are about. */
@@ -28,6 +30,7 @@ export const pages = [
 /** Takes the pictures of one page, and throws with what axe finds serious or critical. */
 export async function look(page, { name, hash, ready }, folder) {
   const findings = [];
+  await page.run(() => document.activeElement?.blur());
   await page.run((hash) => void (location.hash = hash), hash);
   await page.until(`the page ${hash}`, ready);
   for (const theme of ["light", "dark"]) {

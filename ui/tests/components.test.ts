@@ -120,7 +120,7 @@ test("an approval that waits for the desktop says so, until it is answered", asy
   document.querySelector<HTMLElement>("[data-approve]")?.click();
   await settle();
   expect(document.body.textContent).toContain("Waits for you in Narthex's window");
-  transport.tell({ event: "declined", data: { revision: 5, command: "c9", name: "a" } });
+  transport.tell({ event: "declined", data: { revision: 5, command: "c9", name: "a", why: "answered_no" } });
   await settle();
   expect(document.body.textContent).not.toContain("Waits for you in Narthex's window");
   expect(document.body.textContent).toContain("declined");

@@ -1,16 +1,15 @@
 import { expect, test } from "vitest";
-import type { ServerList, Status } from "../src/bindings";
+import type { Envelope, ServerList, Status } from "../src/bindings";
 import { server } from "../src/gallery/fixtures";
 import { type Present, apply, fetched } from "../src/lib/present";
-import type { Told } from "../src/lib/transport";
 
 const status = (revision: number): Status => ({ instance: "a", revision, version: "0", pid: 1, address: "x", home: "/", since: "", paused: false, clients: 0, connected: 0, wanted: 0, loosened: [], problems: [] });
 const list = (revision: number, ...names: string[]): ServerList => ({ instance: "a", revision, servers: names.map((name) => server({ name })) });
-const changed = (revision: number, name: string, sentence = `at ${revision}`): Told => ({ event: "server", data: { revision, server: server({ name, sentence }) } });
-const removed = (revision: number, name: string): Told => ({ event: "removed", data: { revision, name } });
-const core = (revision: number, paused: boolean): Told => ({ event: "core", data: { revision, paused, clients: 1, problems: [] } });
+const changed = (revision: number, name: string, sentence = `at ${revision}`): Envelope => ({ event: "server", data: { revision, server: server({ name, sentence }) } });
+const removed = (revision: number, name: string): Envelope => ({ event: "removed", data: { revision, name } });
+const core = (revision: number, paused: boolean): Envelope => ({ event: "core", data: { revision, paused, clients: 1, problems: [] } });
 
-const told = (present: Present, ...all: Told[]) => all.reduce(apply, present);
+const told = (present: Present, ...all: Envelope[]) => all.reduce(apply, present);
 const sentence = (present: Present, name: string) => present.servers.get(name)?.sentence;
 
 test("an event changes its server and the revision", () => {

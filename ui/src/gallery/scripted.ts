@@ -1,7 +1,7 @@
 // A transport without a core: it answers from fixtures, and tells what a test or the gallery scripts.
-import type { Server, Status } from "../bindings";
+import type { Envelope, Preferences, Server, Shell, Status } from "../bindings";
 import { Refusal } from "../lib/refusal";
-import type { Desktop, Follower, LogFollower, Told, Transport } from "../lib/transport";
+import type { Desktop, Follower, LogFollower, Transport } from "../lib/transport";
 import { tools } from "./fixtures";
 
 export class Scripted implements Transport {
@@ -16,7 +16,7 @@ export class Scripted implements Transport {
 
   constructor(public list: Server[] = []) {}
 
-  tell(told: Told) {
+  tell(told: Envelope) {
     this.follower?.told(told);
   }
 
@@ -95,4 +95,33 @@ export class Scripted implements Transport {
     this.revision += 1;
     return { command: `c${this.revision}`, revision: this.revision };
   }
+}
+
+/** The program around the window, for what only the desktop shows. */
+export function scriptedDesktop(part: Partial<Shell> = {}): Desktop {
+  let shell: Shell = {
+    version: "0.1.0",
+    attached: { pid: 4242, address: "127.0.0.1:7410" },
+    home: "/home/you/.local/share/narthex",
+    address: "127.0.0.1:7410",
+    config_file: "/home/you/.config/narthex/narthex.json",
+    autostart: { enabled: false, available: true, why_not: null },
+    tray: "no_host",
+    first_run: true,
+    ...part,
+  };
+  let preferences: Preferences = { theme: "system", notifications: true };
+  return {
+    shell: async () => shell,
+    changeAutostart: async (enabled) => (shell = { ...shell, autostart: { ...shell.autostart, enabled } }),
+    preferences: async () => preferences,
+    changePreferences: async (patch) => (preferences = { ...preferences, ...patch }),
+    confirmations: async () => [],
+    answer: async () => undefined,
+    showInConfig: async () => undefined,
+    dismissFirstRun: async () => {
+      shell = { ...shell, first_run: false };
+    },
+    listen: () => () => undefined,
+  };
 }

@@ -1,10 +1,11 @@
 // What every page may ask for, handed down by context.
 import { createContext } from "svelte";
+import type { Theme } from "../bindings";
 import { Commands } from "./commands.svelte";
 import { Core } from "./core.svelte";
 import { router } from "./router.svelte";
 import { DesktopShell, browserTheme, keepBrowserTheme, showTheme } from "./shell.svelte";
-import type { Theme, Transport } from "./transport";
+import type { Transport } from "./transport";
 
 export class App {
   readonly core: Core;

@@ -1,11 +1,10 @@
 // What a person asked for and has no answer to yet. A pressed control shows that it is pending; what
 // holds is never guessed, it comes from the core alone.
-import type { Approval, JsonValue } from "../bindings";
+import type { Approval, Command, Envelope, JsonValue, WhyDeclined } from "../bindings";
 import type { Core } from "./core.svelte";
 import { type Refusal, asRefusal } from "./refusal";
-import type { Told, WishCommand } from "./transport";
 
-export type Asked = WishCommand | "approve" | "remove" | "pause" | "resume";
+export type Asked = Command | "approve" | "remove" | "pause" | "resume";
 
 /** What is to be said to the person: the last refusal, or something done that can be undone. */
 export type Said =
@@ -42,7 +41,7 @@ export class Commands {
     return this.#entries.has(name);
   }
 
-  wish(name: string, command: WishCommand): Promise<boolean> {
+  wish(name: string, command: Command): Promise<boolean> {
     return this.#run(name, command, () => this.core.transport.wish(name, command));
   }
 
@@ -131,7 +130,7 @@ export class Commands {
   }
 
   /** An approval that waited was answered: by what it caused, or by a no. */
-  #told(told: Told) {
+  #told(told: Envelope) {
     if (told.event !== "declined" && told.event !== "server") return;
     for (const [name, confirming] of this.#confirming) {
       if (confirming !== told.data.command) continue;
@@ -139,13 +138,19 @@ export class Commands {
       left.delete(name);
       this.#confirming = left;
       if (told.event === "server") continue;
-      this.said = { kind: "done", what: `${name} was not approved: somebody at the desktop declined.`, undo: null };
+      this.said = { kind: "done", what: `${name} was not approved: ${why[told.data.why]}.`, undo: null };
     }
   }
 }
 
 /** The key of what concerns all servers; no server can be called so. */
 export const ALL = "..";
+
+const why: Record<WhyDeclined, string> = {
+  answered_no: "somebody at the desktop declined",
+  moved_on: "it had changed by the time somebody at the desktop answered",
+  not_answered: "nobody at the desktop answered",
+};
 
 const sentence: Record<Asked, string> = {
   connect: "not connected",

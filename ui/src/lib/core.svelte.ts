@@ -1,9 +1,9 @@
 // The one store of the present. It subscribes first, then fetches, then applies what is told by
 // revision, and fetches again only where something was missed. It never polls.
-import type { Server } from "../bindings";
+import type { Envelope, Server } from "../bindings";
 import { type Present, apply, fetched, nothing } from "./present";
 import { asRefusal } from "./refusal";
-import type { Stop, Told, Transport } from "./transport";
+import type { Stop, Transport } from "./transport";
 
 /** Whether what is shown is what holds. */
 export type Link =
@@ -19,11 +19,11 @@ export class Core {
   #present: Present = $state.raw(nothing);
   #link: Link = $state.raw({ kind: "opening" });
   /** What was told while a fetch is under way; null while none is. */
-  #held: Told[] | null = null;
+  #held: Envelope[] | null = null;
   #fetch = 0;
   #stop: Stop | null = null;
   #waiting = new Set<{ revision: number; reached: () => void }>();
-  #hearers = new Set<(told: Told) => void>();
+  #hearers = new Set<(told: Envelope) => void>();
 
   readonly servers: readonly Server[] = $derived(
     [...this.#present.servers.values()].sort((a, b) => byName.compare(a.name, b.name)),
@@ -68,12 +68,12 @@ export class Core {
   }
 
   /** Passes on what is told, for those who wait for the end of a command. */
-  onTold(hear: (told: Told) => void): Stop {
+  onTold(hear: (told: Envelope) => void): Stop {
     this.#hearers.add(hear);
     return () => this.#hearers.delete(hear);
   }
 
-  #told(told: Told) {
+  #told(told: Envelope) {
     if (told.event === "hello" || told.event === "gap") {
       void this.#refetch();
       return;

@@ -1,7 +1,7 @@
 // Reads what people paste: entries of MCP servers as other programs' READMEs show them.
 import type { JsonValue } from "../bindings";
 
-export type Entry = { [key in string]?: JsonValue };
+export type Entry = { [key in string]: JsonValue };
 export type Pasted =
   | { kind: "empty" }
   | { kind: "unreadable"; message: string }

@@ -1,6 +1,5 @@
 // What holds, as far as it was told: a value, and what each thing that is told makes of it. No I/O.
-import type { Problem, Server, ServerList, Status } from "../bindings";
-import type { Told } from "./transport";
+import type { Envelope, Problem, Server, ServerList, Status } from "../bindings";
 import { unreachable } from "./unreachable";
 
 export type Present = {
@@ -52,7 +51,7 @@ export function fetched(status: Status, list: ServerList): Present {
  * Returns what holds after an event. Each server goes by its own revision, so that events may come in
  * any order, and one that is older than what is shown changes nothing.
  */
-export function apply(present: Present, told: Told): Present {
+export function apply(present: Present, told: Envelope): Present {
   switch (told.event) {
     case "server": {
       const { revision, server } = told.data;

@@ -1,9 +1,9 @@
 // The transport of a browser: REST, and events over fetch. The credential stays in memory.
-import type { JsonValue, LogLine, ProblemDetails } from "../bindings";
+import type { Command, Envelope, JsonValue, LogLine, Missed, ProblemDetails, SettingsPatch } from "../bindings";
 import { Refusal } from "./refusal";
 import type { SseMessage } from "./sse";
 import { followStream } from "./stream";
-import type { Follower, LogFollower, SettingsPatch, Stop, Told, Transport, WishCommand } from "./transport";
+import type { Follower, LogFollower, Stop, Transport } from "./transport";
 
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
@@ -18,7 +18,7 @@ export class RestTransport implements Transport {
   status = () => this.#ask("GET", "/status") as ReturnType<Transport["status"]>;
   servers = () => this.#ask("GET", "/servers") as ReturnType<Transport["servers"]>;
   tools = (name: string) => this.#ask("GET", `${at(name)}/tools`) as ReturnType<Transport["tools"]>;
-  wish = (name: string, command: WishCommand) =>
+  wish = (name: string, command: Command) =>
     this.#ask("POST", `${at(name)}/${command}`) as ReturnType<Transport["wish"]>;
   approve: Transport["approve"] = (name, approval) =>
     this.#ask("POST", `${at(name)}/approve`, approval) as ReturnType<Transport["approve"]>;
@@ -67,7 +67,7 @@ export class RestTransport implements Transport {
         },
         message: ({ event, data }) => {
           if (event === "line") follower.line(JSON.parse(data) as LogLine);
-          if (event === "gap") follower.missed((JSON.parse(data) as { missed: number }).missed);
+          if (event === "gap") follower.missed((JSON.parse(data) as Missed).missed);
         },
         closed: (why) => {
           if (why.is("unreachable")) return true;
@@ -141,6 +141,6 @@ async function refusalOf(response: Response): Promise<Refusal> {
 
 const names = new Set(["hello", "server", "removed", "core", "gap", "declined"]);
 
-function asTold({ event, data }: SseMessage): Told | null {
-  return names.has(event) ? ({ event, data: JSON.parse(data) } as Told) : null;
+function asTold({ event, data }: SseMessage): Envelope | null {
+  return names.has(event) ? ({ event, data: JSON.parse(data) } as Envelope) : null;
 }

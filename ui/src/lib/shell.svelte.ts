@@ -1,5 +1,6 @@
 // The program around the window, followed as it changes; null in a browser.
-import type { Confirmation, Desktop, DesktopListener, Preferences, Shell, Theme } from "./transport";
+import type { Confirmation, Preferences, Shell, Theme } from "../bindings";
+import type { Desktop, DesktopListener } from "./transport";
 
 export class DesktopShell {
   shell: Shell | null = $state.raw(null);

@@ -1,11 +1,9 @@
 // The transport of the desktop: its commands, and channels for what is told.
-import type { LogLine } from "../bindings";
-import type { Desktop, Follower, LogFollower, Stop, Told, Transport } from "./transport";
-
-type LogTold = { event: "line"; data: LogLine } | { event: "gap"; data: { missed: number } };
+import type { Envelope, LogEvent } from "../bindings";
+import type { Desktop, Follower, LogFollower, Stop, Transport } from "./transport";
 
 /** A channel may also tell that the core it follows was lost: it may be another process. */
-type FollowTold = Told | { event: "lost"; data: { message: string } };
+type FollowTold = Envelope | { event: "lost"; data: { message: string } };
 
 /** Loads the bridge, which only the desktop's window has. */
 export async function tauriTransport(): Promise<Transport> {
@@ -77,7 +75,7 @@ export async function tauriTransport(): Promise<Transport> {
         (error) => follower.lost(String((error as { message?: unknown })?.message ?? error)),
       ),
     followLog: (name: string, lines: number, follower: LogFollower): Stop =>
-      follow<LogTold>(
+      follow<LogEvent>(
         "follow_log",
         { name, lines },
         (told) => (told.event === "line" ? follower.line(told.data) : follower.missed(told.data.missed)),

@@ -3,40 +3,28 @@
 import type {
   Accepted,
   Approval,
+  Approved,
   ClientList,
   ClientToken,
-  CoreChanged,
-  Gap,
-  Hello,
+  Command,
+  Confirmation,
+  Envelope,
   JsonValue,
   LogLine,
-  Pending,
+  Preferences,
+  PreferencesPatch,
   RemovedServer,
-  Server,
-  ServerChanged,
   ServerList,
-  ServerRemoved,
+  Settings,
+  SettingsPatch,
+  Shell,
   Status,
   ToolList,
   Written,
 } from "../bindings";
 
-export type WishCommand = "connect" | "disconnect" | "restart" | "quarantine";
-
-/** An approval that a person at the desktop answered with no. */
-export type Declined = { revision: number; command: string; name: string };
-
-/** What the core tells, under the names that its stream of events uses. */
-export type Told =
-  | { event: "hello"; data: Hello }
-  | { event: "server"; data: ServerChanged }
-  | { event: "removed"; data: ServerRemoved }
-  | { event: "core"; data: CoreChanged }
-  | { event: "gap"; data: Gap }
-  | { event: "declined"; data: Declined };
-
 export interface Follower {
-  told(told: Told): void;
+  told(told: Envelope): void;
   /** The core can be heard: after this come events, and at first `hello`. */
   reached(): void;
   /** The core cannot be heard; the transport tries again by itself. */
@@ -52,17 +40,13 @@ export interface LogFollower {
 
 export type Stop = () => void;
 
-export type Setting = { configured: string | null; in_force: string };
-export type Settings = { listen: Setting; log_level: Setting };
-export type SettingsPatch = { listen?: string | null; log_level?: string | null };
-
 export interface Transport {
   readonly desktop: Desktop | null;
   status(): Promise<Status>;
   servers(): Promise<ServerList>;
   tools(name: string): Promise<ToolList>;
-  wish(name: string, command: WishCommand): Promise<Accepted>;
-  approve(name: string, approval: Approval): Promise<Accepted | Pending>;
+  wish(name: string, command: Command): Promise<Accepted>;
+  approve(name: string, approval: Approval): Promise<Approved>;
   pause(): Promise<Accepted>;
   resume(): Promise<Accepted>;
   addServer(name: string, entry: JsonValue): Promise<Written>;
@@ -80,23 +64,6 @@ export interface Transport {
   keep(key: string, value: unknown): void;
 }
 
-export type Theme = "system" | "light" | "dark";
-export type Preferences = { theme: Theme; notifications: boolean };
-
-export type Shell = {
-  version: string;
-  attached: { pid: number; address: string } | null;
-  home: string;
-  address: string;
-  config_file: string;
-  autostart: { enabled: boolean; available: boolean; why_not: string | null };
-  tray: "shown" | "no_host" | "no_bus";
-  first_run: boolean;
-};
-
-/** Somebody at a terminal asks to approve. */
-export type Confirmation = { command: string; server: Server; approval: Approval; since: string };
-
 export interface DesktopListener {
   go(route: string): void;
   preferences(preferences: Preferences): void;
@@ -109,7 +76,7 @@ export interface Desktop {
   shell(): Promise<Shell>;
   changeAutostart(enabled: boolean): Promise<Shell>;
   preferences(): Promise<Preferences>;
-  changePreferences(patch: Partial<Preferences>): Promise<Preferences>;
+  changePreferences(patch: PreferencesPatch): Promise<Preferences>;
   confirmations(): Promise<Confirmation[]>;
   answer(command: string, approve: boolean): Promise<void>;
   showInConfig(name: string): Promise<void>;
