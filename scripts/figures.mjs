@@ -1,5 +1,6 @@
 // `npm run figures -- [BINARY] [SECONDS]`: what the desktop costs, as a Markdown table: hidden in the
 // tray, with its window, and after the window was closed, with ten connected servers behind it.
+// Private memory that was only read is the binary's own pages, which the system drops when it wants.
 import { App } from "./desktop/app.mjs";
 import { startPanel } from "./desktop/panel.mjs";
 import { familyOf } from "./desktop/processes.mjs";
@@ -24,9 +25,9 @@ async function situation(name, app, seconds) {
 function grouped(family, use) {
   const groups = new Map();
   for (const one of family) {
-    const sum = groups.get(one.name) ?? { count: 0, private: 0, pss: 0, wakes: 0, cpu: 0 };
+    const sum = groups.get(one.name) ?? { count: 0, private: 0, dirty: 0, pss: 0, wakes: 0, cpu: 0 };
     const figures = use.get(one.pid);
-    for (const key of ["private", "pss", "wakes", "cpu"]) sum[key] += figures[key];
+    for (const key of ["private", "dirty", "pss", "wakes", "cpu"]) sum[key] += figures[key];
     sum.count += 1;
     groups.set(one.name, sum);
   }
@@ -34,11 +35,11 @@ function grouped(family, use) {
 }
 
 function table(rows) {
-  const lines = rows.map(([name, program, { count, private: own, pss, wakes, cpu }]) => {
+  const lines = rows.map(([name, program, { count, private: own, dirty, pss, wakes, cpu }]) => {
     const who = `${program}${count > 1 ? ` × ${count}` : ""}${program.startsWith("WebKit") ? " (web)" : ""}`;
-    return `| ${name} | ${who} | ${own.toFixed(1)} | ${pss.toFixed(1)} | ${wakes.toFixed(1)} | ${cpu.toFixed(2)} % |`;
+    return `| ${name} | ${who} | ${own.toFixed(1)} | ${dirty.toFixed(1)} | ${pss.toFixed(1)} | ${wakes.toFixed(1)} | ${cpu.toFixed(2)} % |`;
   });
-  const head = ["| situation | process | private MiB | PSS MiB | wake-ups/s | CPU |", "|---|---|---:|---:|---:|---:|"];
+  const head = ["| situation | process | private MiB | of it written | PSS MiB | wake-ups/s | CPU |", "|---|---|---:|---:|---:|---:|---:|"];
   return [...head, ...lines].join("\n");
 }
 

@@ -44,7 +44,7 @@ function counted(pid) {
 function memory(pid) {
   const text = readOf(pid, "smaps_rollup");
   const mib = (name) => number(text, name) / 1024;
-  return { private: mib("Private_Clean") + mib("Private_Dirty"), pss: mib("Pss") };
+  return { private: mib("Private_Clean") + mib("Private_Dirty"), dirty: mib("Private_Dirty"), pss: mib("Pss") };
 }
 
 /** The private memory of processes, in MiB. */

@@ -14,13 +14,26 @@ export function trayIcon(state, panel, size = 16) {
   return [open(size), ...lines, "</svg>", ""].join("\n");
 }
 
-/** An icon of the tray in the panel's own ink: GTK fills the paths, Plasma sets ColorScheme-Text. */
+/**
+ * By these classes GTK and Plasma know what is to be in their colours of warnings and of errors; all
+ * else gets the panel's ink. The colours here are for who knows no classes.
+ */
+const symbolic = {
+  ink: { gtk: "", plasma: "ColorScheme-Text", colour: "#2e3436" },
+  waiting: { gtk: "warning", plasma: "ColorScheme-NeutralText", colour: "#94600a" },
+  failed: { gtk: "error", plasma: "ColorScheme-NegativeText", colour: "#b3362b" },
+};
+
+/** An icon of the tray that takes its colours from the panel. */
 export function symbolicIcon(state) {
-  const { ink, mark } = trayStates[state];
+  const { ink, mark, colour } = trayStates[state];
   const grid = gridOf(16);
-  const d = ink(grid) + (mark ? mark(grid) : "");
-  const style = '<style id="current-color-scheme" type="text/css">.ColorScheme-Text{color:#2e3436}</style>';
-  return [open(16), style, `<path class="ColorScheme-Text" fill="currentColor" d="${d}"/>`, "</svg>", ""].join("\n");
+  // What has the same ink is one path, so that no seam shows where a panel scales it.
+  const parts = symbolic[colour] ? [[symbolic.ink, ink(grid)], [symbolic[colour], mark(grid)]] : [[symbolic.ink, ink(grid) + (mark?.(grid) ?? "")]];
+  const rules = new Set(parts.map(([{ plasma, colour }]) => `.${plasma}{color:${colour}}`));
+  const paths = parts.map(([{ gtk, plasma }, d]) => `<path class="${`${gtk} ${plasma}`.trim()}" fill="currentColor" d="${d}"/>`);
+  const style = `<style id="current-color-scheme" type="text/css">${[...rules].join("")}</style>`;
+  return [open(16), style, ...paths, "</svg>", ""].join("\n");
 }
 
 /** The shape of a condition, in the ink of the text beside it. */
