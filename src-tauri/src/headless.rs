@@ -1,0 +1,62 @@
+//! Without a display there is no tray and no window; the core runs all the same, and says so.
+
+use std::process::ExitCode;
+
+use narthex_core::{
+    app::{Core, EndSignal, Held},
+    home::HolderKind,
+    log::LogControl,
+};
+use tokio::runtime::Runtime;
+
+use crate::args::Args;
+
+/// The code of a start that found the home or the port held (INTERFACE.md).
+const HELD: u8 = 3;
+
+/// Runs a core until the system ends it. It counts as `serve`: nobody could confirm anything in a
+/// window.
+pub(crate) fn run(runtime: &Runtime, args: &Args, log: LogControl) -> anyhow::Result<ExitCode> {
+    runtime.block_on(async {
+        let told = EndSignal::listen()?;
+        let core = Core::start(args.serve_options(log), HolderKind::Serve).await?;
+        let address = core.address();
+        let home = core.home().folder().display();
+        say(&format!(
+            "No display here: Narthex runs without tray and window.\n\
+             It listens at http://{address}/mcp and keeps everything in {home}.\n\
+             See the servers from another terminal: narthex servers"
+        ));
+        told.wait().await;
+        core.stop().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Says why it did not start.
+pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
+    say(&format!("narthex-desktop: {error:#}"));
+    match error.downcast_ref::<Held>() {
+        Some(Held::Home { .. } | Held::HomeBy(_)) => {
+            say("Use the one that runs, or end it first.");
+            ExitCode::from(HELD)
+        }
+        Some(Held::Port { .. }) => {
+            say("End the other program, or choose another port: --listen 127.0.0.1:PORT");
+            ExitCode::from(HELD)
+        }
+        Some(Held::NotLoopback(_)) => {
+            say("Use --listen 127.0.0.1:PORT");
+            ExitCode::from(2)
+        }
+        None => ExitCode::FAILURE,
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a person reads it in the terminal they started it in"
+)]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,145 @@
+//! The one window: made when it is first wanted, gone when it is closed, so that its web process
+//! costs nothing while nobody looks.
+
+use narthex_core::api::wire::{Theme, TrayState};
+use tauri::{
+    AppHandle, Emitter as _, Manager as _, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
+    window::Color,
+};
+
+use crate::{announce, desk::Desk, place::Place};
+
+/// The window's label; capabilities name it.
+pub(crate) const LABEL: &str = "main";
+
+/// Limestone and its dark twin, painted until the page is.
+const LIGHT: Color = Color(0xf7, 0xf5, 0xf1, 0xff);
+const DARK: Color = Color(0x19, 0x1a, 0x1d, 0xff);
+
+/// Shows a place: in the window that is there, or in a new one.
+pub(crate) fn open(app: &AppHandle, place: &Place) {
+    let shown = match app.get_webview_window(LABEL) {
+        Some(window) => show(&window, place),
+        None => create(app, place),
+    };
+    if let Err(error) = shown {
+        tracing::error!(%error, "window not shown");
+    }
+}
+
+/// Shows the place of an address that a notification kept; of one that is no place, the first.
+pub(crate) fn open_address(app: &AppHandle, address: &str) {
+    let place = address.parse().unwrap_or(Place::Servers);
+    open(app, &place);
+}
+
+/// Whether there is a window.
+pub(crate) fn is_open(app: &AppHandle) -> bool {
+    app.get_webview_window(LABEL).is_some()
+}
+
+/// Takes the window away.
+pub(crate) fn close(app: &AppHandle) {
+    if let Some(window) = app.get_webview_window(LABEL)
+        && let Err(error) = window.destroy()
+    {
+        tracing::debug!(%error, "window not closed");
+    }
+}
+
+/// Does what follows when the window is gone: nobody follows anything, and a person who closed it
+/// for the first time is told where Narthex is.
+pub(crate) fn closed(app: &AppHandle) {
+    let Some(desk) = app.try_state::<Desk>() else {
+        return;
+    };
+    desk.streams.end_all();
+    if desk.is_ending() || desk.preferences.kept().told_of_tray {
+        return;
+    }
+    announce::goes_on(app, *desk.tray.borrow() == TrayState::Shown);
+    if let Err(error) = desk.preferences.change(|kept| kept.told_of_tray = true) {
+        tracing::warn!(%error, "preferences not written");
+    }
+}
+
+/// Whether a person looks at the window.
+pub(crate) fn has_focus(app: &AppHandle) -> bool {
+    let window = app.get_webview_window(LABEL);
+    window.is_some_and(|window| window.is_focused().unwrap_or(false))
+}
+
+/// Tells the page of something, where there is one.
+pub(crate) fn tell(app: &AppHandle, event: &str, what: impl serde::Serialize + Clone) {
+    if app.get_webview_window(LABEL).is_some()
+        && let Err(error) = app.emit_to(LABEL, event, what)
+    {
+        tracing::debug!(%error, event, "page not told");
+    }
+}
+
+/// Takes the theme that a person chose.
+pub(crate) fn dress(app: &AppHandle, theme: Theme) {
+    if let Some(window) = app.get_webview_window(LABEL)
+        && let Err(error) = window.set_theme(of_system(theme))
+    {
+        tracing::debug!(%error, "theme not set");
+    }
+}
+
+fn show(window: &WebviewWindow, place: &Place) -> tauri::Result<()> {
+    window.emit_to(LABEL, "go", place.to_string())?;
+    window.unminimize()?;
+    window.show()?;
+    window.set_focus()
+}
+
+fn create(app: &AppHandle, place: &Place) -> tauri::Result<()> {
+    let theme = app.state::<Desk>().preferences.kept().theme;
+    let address = format!("index.html{place}");
+    let ground = match theme {
+        Theme::Dark => DARK,
+        Theme::Light | Theme::System => LIGHT,
+    };
+    let window = WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App(address.into()))
+        .title("Narthex")
+        .inner_size(900.0, 600.0)
+        .min_inner_size(640.0, 480.0)
+        .center()
+        .theme(of_system(theme))
+        .background_color(ground)
+        // Links lead to a browser, never elsewhere in this window.
+        .on_navigation(|url| url.scheme() == "tauri" || url.host_str() == Some("tauri.localhost"))
+        .build()?;
+    #[cfg(target_os = "linux")]
+    on_crash(&window)?;
+    window.set_focus()
+}
+
+const fn of_system(theme: Theme) -> Option<tauri::Theme> {
+    match theme {
+        Theme::System => None,
+        Theme::Light => Some(tauri::Theme::Light),
+        Theme::Dark => Some(tauri::Theme::Dark),
+    }
+}
+
+/// Closes the window when its web process dies: an empty one cannot be mended, a new one can be
+/// opened. The core is not concerned.
+#[cfg(target_os = "linux")]
+fn on_crash(window: &WebviewWindow) -> tauri::Result<()> {
+    use webkit2gtk::WebViewExt as _;
+
+    let crashed = window.clone();
+    window.with_webview(move |webview| {
+        webview
+            .inner()
+            .connect_web_process_terminated(move |_, reason| {
+                tracing::error!(?reason, "web process ended");
+                announce::crashed(crashed.app_handle());
+                if let Err(error) = crashed.destroy() {
+                    tracing::error!(%error, "crashed window not closed");
+                }
+            });
+    })
+}
