@@ -8,7 +8,7 @@ import { note, script } from "./lib/say.mjs";
 import { runSteps, Skipped } from "./lib/steps.mjs";
 import { setUp } from "./setup.mjs";
 
-const packages = ["narthex-core"];
+const packages = ["narthex-core", "narthex-desktop"];
 
 script(async () => {
   await setUp("check:cross");

@@ -6,6 +6,7 @@ import { run } from "./lib/run.mjs";
 import { script } from "./lib/say.mjs";
 import { checkScripts } from "./lib/selfcheck.mjs";
 import { runSteps } from "./lib/steps.mjs";
+import { buildUi, inUi } from "./lib/ui.mjs";
 import { checkWall } from "./lib/wall.mjs";
 import { setUp } from "./setup.mjs";
 
@@ -24,6 +25,11 @@ const steps = [
     name: "wall",
     about: "narthex-core depends on nothing of a window",
     run: checkWall,
+  },
+  {
+    name: "pages",
+    about: "svelte-check and the TypeScript compiler, warnings are errors",
+    run: async () => (await inUi("check")) || buildUi(),
   },
   {
     name: "clippy",

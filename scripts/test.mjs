@@ -1,16 +1,25 @@
 // `npm test`: every test there is. `npm test -- NAME` runs the Rust tests whose name contains NAME.
 import { mustCargo, sayHowLong } from "./lib/cargo.mjs";
 import { runAndRead } from "./lib/run.mjs";
+import { buildUi, inUi } from "./lib/ui.mjs";
 import { note, script } from "./lib/say.mjs";
 import { runSteps } from "./lib/steps.mjs";
 import { Tally } from "./lib/tally.mjs";
 import { setUp } from "./setup.mjs";
+import { testDesktop } from "./test-desktop.mjs";
 import { testReal } from "./test-real.mjs";
+import { testUi } from "./test-ui.mjs";
 
 const tally = new Tally();
 
 // One kind of test a step; a new kind is a step more. With a filter only those run that take one.
 const steps = [
+  {
+    name: "pages",
+    about: "the bundle of the web UI, which desktop and core embed",
+    filtered: true,
+    run: buildUi,
+  },
   {
     name: "build",
     about: "binaries and tests",
@@ -18,7 +27,7 @@ const steps = [
     // Tests start target/debug/narthex and others, so all binaries come first; together with the
     // tests, because they share one set of features then, and Cargo compiles everything once.
     run: () => {
-      sayHowLong("2 to 5 minutes", "seconds, or a minute after many changes");
+      sayHowLong("5 to 10 minutes", "seconds, or a minute after many changes", "narthex-desktop");
       return mustCargo("build", "--locked", "--workspace", "--bins", "--tests");
     },
   },
@@ -31,6 +40,21 @@ const steps = [
       const args = ["test", ...colour, "--locked", "--workspace", "--no-fail-fast", ...filter, "--", ...colour];
       return runAndRead("cargo", args, (line) => tally.readCargo(line));
     },
+  },
+  {
+    name: "page code",
+    about: "vitest",
+    run: () => inUi("test", (line) => tally.readVitest(line)),
+  },
+  {
+    name: "pages in a browser",
+    about: "Chromium before a real core",
+    run: () => testUi(tally),
+  },
+  {
+    name: "window and tray",
+    about: "the desktop in sessions of its own",
+    run: () => testDesktop(tally),
   },
   {
     name: "real servers",

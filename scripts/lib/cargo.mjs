@@ -5,8 +5,8 @@ import { run, must } from "./run.mjs";
 import { note } from "./say.mjs";
 
 /** Says how long a build will take, by whether one was made before. */
-export function sayHowLong(first, later) {
-  const isFirst = !existsSync(debugBinary("narthex"));
+export function sayHowLong(first, later, binary = "narthex") {
+  const isFirst = !existsSync(debugBinary(binary));
   note(isFirst ? `the first time: ${first} on two cores` : `built before: ${later}`);
 }
 

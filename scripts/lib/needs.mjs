@@ -1,5 +1,5 @@
-// What the commands need from the system, as data. The core needs no system library; what the
-// desktop links (pkg-config, GTK, WebKit) joins this list with `src-tauri`.
+// What the commands need from the system, as data. The core needs no system library; the desktop
+// links GTK and WebKit. `start:desktop` is `start` where there is a display.
 
 /**
  * - `commands`: who needs it. A need of another command is not looked for.
@@ -13,7 +13,7 @@ export const needs = [
   {
     name: "a C compiler",
     why: "Rust links with it, and SQLite and ring are partly C",
-    commands: ["start", "test", "test:real", "check", "check:cross", "bench"],
+    commands: ["start", "start:desktop", "test", "test:real", "test:ui", "test:desktop", "check", "check:cross", "bench"],
     probe: ["cc", "--version"],
     packages: {
       apt: ["gcc", "libc6-dev"],
@@ -26,7 +26,7 @@ export const needs = [
   {
     name: "mold",
     why: "links a changed binary in a third of the time; .cargo/config.toml asks for it",
-    commands: ["start", "test", "test:real", "check", "bench"],
+    commands: ["start", "start:desktop", "test", "test:real", "test:ui", "test:desktop", "check", "bench"],
     optional: "linking with the system's default linker",
     probe: ["mold", "--version"],
     packages: { apt: ["mold"], dnf: ["mold"], pacman: ["mold"], zypper: ["mold"] },
@@ -45,6 +45,18 @@ export const needs = [
     },
   },
   {
+    name: "GTK 3 and WebKitGTK 4.1 with their headers",
+    why: "the desktop's window is made of them",
+    commands: ["start:desktop", "test", "test:desktop", "screenshot:tray", "figures", "check"],
+    probe: ["pkg-config", "--exists", "gtk+-3.0", "webkit2gtk-4.1"],
+    packages: {
+      apt: ["libwebkit2gtk-4.1-dev", "pkg-config"],
+      dnf: ["webkit2gtk4.1-devel", "pkgconf-pkg-config"],
+      pacman: ["webkit2gtk-4.1", "pkgconf"],
+      zypper: ["webkit2gtk3-devel", "pkgconf-pkg-config"],
+    },
+  },
+  {
     name: "a desktop to look at (Xvfb, D-Bus, openbox, xfce4-panel, xdotool, ImageMagick)",
     why: "the desktop is tested, measured and pictured on a screen and a bus of its own",
     commands: ["test", "test:desktop", "screenshot:tray", "figures"],
@@ -59,6 +71,42 @@ export const needs = [
       dnf: ["xorg-x11-server-Xvfb", "dbus-daemon", "dbus-tools", "glib2", "openbox", "xfce4-panel", "xdotool", "xprop", "xwininfo", "ImageMagick"],
       pacman: ["xorg-server-xvfb", "dbus", "glib2", "openbox", "xfce4-panel", "xdotool", "xorg-xprop", "xorg-xwininfo", "imagemagick"],
       zypper: ["xorg-x11-server-Xvfb", "dbus-1", "glib2-tools", "openbox", "xfce4-panel", "xdotool", "xprop", "xwininfo", "ImageMagick"],
+    },
+  },
+  {
+    name: "desktop-file-validate",
+    why: "judges the entry of the start at login",
+    commands: ["test"],
+    probe: ["sh", "-c", "command -v desktop-file-validate"],
+    packages: {
+      apt: ["desktop-file-utils"],
+      dnf: ["desktop-file-utils"],
+      pacman: ["desktop-file-utils"],
+      zypper: ["desktop-file-utils"],
+    },
+  },
+  {
+    name: "WebKitWebDriver",
+    why: "drives the real window",
+    commands: ["test", "test:desktop"],
+    probe: ["sh", "-c", "command -v WebKitWebDriver"],
+    packages: {
+      apt: ["webkit2gtk-driver"],
+      dnf: ["webkit2gtk-driver"],
+      pacman: ["webkit2gtk-4.1"],
+      zypper: ["webkit2gtk-4_1-injected-bundles"],
+    },
+  },
+  {
+    name: "Chromium and its driver",
+    why: "shows the same pages at /ui/",
+    commands: ["test", "test:ui"],
+    probe: ["sh", "-c", "command -v chromedriver && (command -v chromium || command -v chromium-browser)"],
+    packages: {
+      apt: ["chromium", "chromium-driver"],
+      dnf: ["chromium", "chromedriver"],
+      pacman: ["chromium"],
+      zypper: ["chromium", "chromedriver"],
     },
   },
 ];

@@ -12,6 +12,14 @@ export class Tally {
     if (found) this.add(...found.slice(1).map(Number));
   }
 
+  /** Takes a line of vitest's output; only its summary of tests counts. */
+  readVitest(line) {
+    const plain = line.replace(/\x1b\[[0-9;]*m/g, "");
+    if (!/^\s*Tests\s/.test(plain)) return;
+    const count = (what) => Number(new RegExp(`(\\d+) ${what}`).exec(plain)?.[1] ?? 0);
+    this.add(count("passed"), count("failed"), count("skipped"));
+  }
+
   add(passed, failed, skipped = 0) {
     this.passed += passed;
     this.failed += failed;
