@@ -17,6 +17,7 @@ mod router;
 mod servers;
 mod settings;
 mod sse;
+mod ui;
 pub mod wire;
 
 #[cfg(feature = "bindings")]

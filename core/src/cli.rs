@@ -20,6 +20,7 @@ mod table;
 mod terminal;
 mod text;
 mod tools;
+mod ui;
 mod wishes;
 
 use std::{
@@ -120,6 +121,7 @@ async fn asked(mut context: Context, ask: Ask) -> Result<Exit, Failure> {
         Ask::Call(call) => call::run(&context, call).await,
         Ask::Logs(logs) => logs::run(&context, logs).await,
         Ask::Events(_) => events::run(&context).await,
+        Ask::Ui { print } => ui::run(&context, print).await,
         Ask::Client(verb) => match verb {
             ClientVerb::Add { name, .. } => clients::add(&context, &name).await,
             ClientVerb::List(_) => clients::list(&context).await,

@@ -10,7 +10,7 @@ use axum::{
 };
 
 use super::{
-    Confirmations, clients, events, log_stream, rest, servers, settings, wire::ProblemDetails,
+    Confirmations, clients, events, log_stream, rest, servers, settings, ui, wire::ProblemDetails,
 };
 use crate::{
     config::ConfigFile,
@@ -69,7 +69,7 @@ pub struct Facts {
 }
 
 impl Api {
-    /// Returns the routes of REST, events, health and metrics.
+    /// Returns the routes of REST, events, health, metrics and the web UI.
     pub fn routes(self) -> Router {
         let private = Router::new()
             .route("/api/v1/status", get(rest::status))
@@ -119,6 +119,7 @@ impl Api {
             .route("/health", get(rest::health))
             .route("/health/ready", get(rest::ready))
             .merge(private)
+            .merge(ui::routes(ui::EMBEDDED))
             .fallback(not_found)
             .with_state(self)
     }
@@ -161,7 +162,7 @@ async fn not_found() -> Response {
 }
 
 /// Says that the address takes another method.
-async fn wrong_method() -> Response {
+pub(super) async fn wrong_method() -> Response {
     let remedy = "See docs/openapi.json.";
     ProblemDetails::new(
         StatusCode::METHOD_NOT_ALLOWED,

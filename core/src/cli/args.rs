@@ -105,6 +105,12 @@ pub(super) enum Ask {
     Logs(Logs),
     /// Follow what happens.
     Events(Format),
+    /// Open the web UI in your browser.
+    Ui {
+        /// Print its address, which holds the control credential, and open nothing.
+        #[arg(long)]
+        print: bool,
+    },
     /// The clients that may connect.
     #[command(subcommand)]
     Client(ClientVerb),
@@ -145,7 +151,8 @@ impl Ask {
             | Self::Remove { .. }
             | Self::Client(ClientVerb::Remove { .. })
             | Self::Config(ConfigVerb::Path)
-            | Self::Stdio { .. } => None,
+            | Self::Stdio { .. }
+            | Self::Ui { .. } => None,
         }
     }
 }

@@ -219,6 +219,19 @@ impl Remote {
         self.send(Method::PATCH, &["settings"], patch).await
     }
 
+    /// Returns the address of the web UI, with the credential behind the `#`: that part is sent to
+    /// nobody, and the page takes it away at once.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] where it was not built into the core.
+    pub async fn ui(&self) -> Result<String, ClientError> {
+        let mut address = self.base.clone();
+        address.set_path("/ui/");
+        accepted(self.http.get(address.clone()).timeout(ANSWER_TIMEOUT)).await?;
+        address.set_fragment(Some(&format!("token={}", self.token.expose())));
+        Ok(address.into())
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, ClientError> {
         answer(self.request(Method::GET, path)).await
     }

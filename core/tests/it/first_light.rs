@@ -562,3 +562,44 @@ async fn ask_for_progress(session: &Session, token: Value, steps: u32) -> Answer
         "_meta": {"progressToken": token}});
     session.request("tools/call", params).await
 }
+
+#[tokio::test]
+async fn the_web_ui_is_served_to_our_own_pages_alone() {
+    let core = Home::new().start().await;
+    let url = format!("http://{}/ui/", core.address());
+    let http = reqwest::Client::new();
+
+    let foreign = http
+        .get(&url)
+        .header("Host", "evil.example")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(foreign.status(), 403);
+
+    // Without a credential; where it was not built, that is said.
+    let ours = http.get(&url).send().await.unwrap();
+    let was_built = ours.status() == 200;
+    assert_eq!(
+        ours.headers().contains_key("content-security-policy"),
+        was_built
+    );
+    let printed = core
+        .home
+        .command(&[
+            "ui",
+            "--print",
+            "--home",
+            core.home.path().to_str().unwrap(),
+        ])
+        .output()
+        .await
+        .unwrap();
+    if was_built {
+        let address = format!("{url}#token={}\n", core.home.token("control"));
+        assert_eq!(String::from_utf8(printed.stdout).unwrap(), address);
+    } else {
+        assert_eq!(ours.status(), 404);
+        assert_eq!(printed.status.code(), Some(6), "{printed:?}");
+    }
+}
