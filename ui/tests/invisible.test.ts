@@ -36,6 +36,7 @@ test("every kind of unseen character is boxed", () => {
     "variation selector supplement": "\u{E0100}",
     "Hangul filler": "\u3164",
     "combining grapheme joiner": "\u034F",
+    "interlinear annotation": "\uFFF9",
     "blank Braille": "\u2800",
     "private use": "\uE000",
     "unassigned": "\u0378",

@@ -11,12 +11,6 @@ export type Said =
   | { kind: "refused"; what: string; refusal: Refusal }
   | { kind: "done"; what: string; undo: (() => void) | null };
 
-/**
- * How long a control stays pending once its command was acknowledged, if no event of its revision
- * comes. A stream that broke just then tells by another way; the control must not stay shut.
- */
-const SHOWN_WITHIN_MS = 3_000;
-
 export class Commands {
   #pending: ReadonlyMap<string, Asked> = $state.raw(new Map());
   said: Said | null = $state.raw(null);
@@ -69,7 +63,7 @@ export class Commands {
     try {
       const { revision } = await this.core.transport.addServer(name, entry);
       this.#entries.set(name, entry);
-      await this.#shown(revision);
+      await this.core.reached(revision);
       return null;
     } catch (error) {
       return asRefusal(error);
@@ -114,19 +108,10 @@ export class Commands {
   async #whilePending(key: string, asked: Asked, ask: () => Promise<number | null>) {
     this.#pending = new Map(this.#pending).set(key, asked);
     const revision = await ask();
-    if (revision !== null) await this.#shown(revision);
+    if (revision !== null) await this.core.reached(revision);
     const pending = new Map(this.#pending);
     pending.delete(key);
     this.#pending = pending;
-  }
-
-  async #shown(revision: number) {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, SHOWN_WITHIN_MS);
-    });
-    await Promise.race([this.core.reached(revision), late]);
-    clearTimeout(timer);
   }
 
   /** An approval that waited was answered: by what it caused, or by a no. */

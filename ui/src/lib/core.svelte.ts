@@ -15,6 +15,12 @@ export type Link =
 /** Between two attempts to fetch while the stream of events stands: the core answers, but not well. */
 const FETCH_AGAIN_MS = 1_000;
 
+/**
+ * An event follows its answer within milliseconds. One that does not come by then was lost with its
+ * stream, and what waits for it must not wait for ever.
+ */
+const REACHED_WITHIN_MS = 3_000;
+
 export class Core {
   #present: Present = $state.raw(nothing);
   #link: Link = $state.raw({ kind: "opening" });
@@ -59,11 +65,22 @@ export class Core {
     this.#fetch += 1;
   }
 
-  /** Resolves when the view shows this revision, or a later one. */
-  reached(revision: number): Promise<void> {
-    if (this.#held === null && this.#present.revision >= revision) return Promise.resolve();
+  /** Resolves to whether the view came to show this revision, or a later one, within reason. */
+  reached(revision: number): Promise<boolean> {
+    if (this.#held === null && this.#present.revision >= revision) return Promise.resolve(true);
     return new Promise((resolve) => {
-      this.#waiting.add({ revision, reached: resolve });
+      const waiting = {
+        revision,
+        reached: () => {
+          clearTimeout(timer);
+          resolve(true);
+        },
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(waiting);
+        resolve(false);
+      }, REACHED_WITHIN_MS);
+      this.#waiting.add(waiting);
     });
   }
 

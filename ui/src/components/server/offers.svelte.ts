@@ -33,9 +33,9 @@ export class OffersOf {
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
         const before = epochOf(core.server(this.name));
         const { revision, tools } = await core.transport.tools(this.name);
-        await core.reached(revision);
+        const reached = await core.reached(revision);
         if (load !== this.#load) return;
-        if (before !== epochOf(core.server(this.name))) continue;
+        if (!reached || before !== epochOf(core.server(this.name))) continue;
         this.now = { kind: "shown", epoch: before, tools };
         return;
       }
