@@ -136,10 +136,14 @@ fn on_crash(window: &WebviewWindow) -> tauri::Result<()> {
             .inner()
             .connect_web_process_terminated(move |_, reason| {
                 tracing::error!(?reason, "web process ended");
-                announce::crashed(crashed.app_handle());
-                if let Err(error) = crashed.destroy() {
-                    tracing::error!(%error, "crashed window not closed");
-                }
+                let crashed = crashed.clone();
+                // Later: the view that says so must not be gone before it has said it.
+                tauri::async_runtime::spawn(async move {
+                    announce::crashed(crashed.app_handle());
+                    if let Err(error) = crashed.destroy() {
+                        tracing::error!(%error, "crashed window not closed");
+                    }
+                });
             });
     })
 }

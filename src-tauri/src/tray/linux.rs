@@ -4,6 +4,7 @@
 mod dbusmenu;
 mod item;
 mod layout;
+mod theme;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -20,6 +21,7 @@ use self::{
     dbusmenu::{DbusMenu, chosen},
     item::StatusItem,
     layout::{Changes, Layout},
+    theme::Theme,
 };
 use super::{Picture, icon::Icon, menu::Action};
 
@@ -92,9 +94,14 @@ impl Tray {
         let (layout, _) = Layout::empty().next(&first.menu);
         let (layout, layouts) = watch::channel(Arc::new(layout));
         let (face, faces) = watch::channel(Face::from(first));
+        let theme = Theme::write()
+            .inspect_err(
+                |error| tracing::info!(%error, "icons not written; hosts show ours as they are"),
+            )
+            .ok();
         let connection = connection::Builder::session()?
             .serve_at(dbusmenu::PATH, DbusMenu::new(layouts, actions.clone()))?
-            .serve_at(item::PATH, StatusItem::new(faces, actions))?
+            .serve_at(item::PATH, StatusItem::new(faces, theme, actions))?
             .build()
             .await?;
         // Hosts that are older than the protocol's last word know items by a name of this form.

@@ -5,6 +5,7 @@ use narthex_testkit::{
     census,
     core::{Core, Home},
     entry::Entry,
+    session::Session as McpSession,
 };
 use rustix::process::Signal;
 
@@ -16,6 +17,9 @@ use crate::{
 
 /// How long the system has to clean up after a death of any kind (INTERFACE.md).
 const CLEANED_UP: Duration = Duration::from_secs(5);
+
+/// Less than a web process has once it shows the page (some 150 MiB), more than it begins with.
+const PAGE_BYTES: u64 = 80 * 1024 * 1024;
 
 fn ten() -> Vec<(&'static str, Entry)> {
     let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
@@ -93,6 +97,68 @@ async fn quit_and_a_kill_leave_nothing_of_ten_servers() {
         desktop.end(signal).await;
         census::wait_until_gone(home.marker(), &others, CLEANED_UP).await;
     }
+}
+
+#[tokio::test]
+async fn quit_asks_before_it_cuts_off_a_call() {
+    let session = Session::new();
+    let record = session.home().join("record");
+    let script = ["--hang-after", "0", "--record", record.to_str().unwrap()];
+    let home = Home::new().with([("slow", Entry::scripted(script))]);
+    let mut host = Host::open(session.bus()).await;
+    let mut desktop = Desktop::start(&session, &home, &["--hidden", "--trust-config"]);
+    host.item().await;
+    let client = client(home.path()).await;
+    until_all_connected(&client, 1).await;
+    let address = client.status().await.unwrap().address;
+    let token = home.token("client");
+    let call = tokio::spawn(async move {
+        let mcp = McpSession::open(&format!("http://{address}/mcp/s/slow"), Some(&token)).await;
+        mcp.call("echo", serde_json::json!({})).await
+    });
+    let recorded = || std::fs::read_to_string(&record).unwrap_or_default();
+    until("the call reaches the server", || {
+        recorded().contains("tools/call").then_some(())
+    })
+    .await;
+
+    host.click(&["Quit"]).await;
+    let asks = |title: &String| title.contains("Quit Narthex?");
+    until("a question", || {
+        session.windows().iter().any(asks).then_some(())
+    })
+    .await;
+    assert!(client.status().await.is_ok(), "it waits for the answer");
+
+    census::signal(desktop.pid(), Signal::TERM);
+    assert!(desktop.ended().await.success(), "the system does not wait");
+    call.abort();
+}
+
+#[tokio::test]
+async fn a_crash_of_the_web_process_costs_the_window_alone() {
+    let session = Session::new();
+    let home = Home::new().with([("a", Entry::scripted([]))]);
+    let desktop = Desktop::start(&session, &home, &["--trust-config"]);
+    let client = client(home.path()).await;
+    let web = until("a web process", || {
+        let family = census::descendants(desktop.pid());
+        let is_web = |name: &String| name.contains("WebKitWebProcess");
+        family
+            .into_iter()
+            .find(|one| one.command_line.first().is_some_and(is_web))
+    })
+    .await;
+    // WebKit itself gives up where a web process dies before it has begun.
+    until("a page", || (census::private(web.pid) > PAGE_BYTES).then_some(())).await;
+
+    census::kill(web.pid);
+
+    until("no window", || (!has_window(&session)).then_some(())).await;
+    until_all_connected(&client, 1).await;
+    let mut second = Desktop::start(&session, &home, &[]);
+    assert!(second.ended().await.success());
+    until("a window again", || has_window(&session).then_some(())).await;
 }
 
 #[tokio::test]

@@ -351,6 +351,11 @@ async fn the_icon_says_what_is_most_urgent() {
         world: _world,
     } = shown(&["alpha", "beta"], "2 of 2 connected").await;
     let well = host.property("IconPixmap").await;
+    let name = String::try_from(host.property("IconName").await).unwrap();
+    let folder = String::try_from(host.property("IconThemePath").await).unwrap();
+    assert_eq!(name, "narthex-well-symbolic");
+    let file = std::path::Path::new(&folder).join(format!("{name}.svg"));
+    assert!(file.exists(), "{}", file.display());
     client.wish("alpha", Command::Quarantine).await.unwrap();
     while host.hear().await.0 != Heard::Icon {}
     let waiting = host.property("IconPixmap").await;

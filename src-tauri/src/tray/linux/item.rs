@@ -7,7 +7,10 @@ use zbus::{
     zvariant::{ObjectPath, OwnedObjectPath},
 };
 
-use super::{Face, dbusmenu};
+use super::{
+    Face, dbusmenu,
+    theme::{self, Theme},
+};
 use crate::{
     place::Place,
     tray::{icon::Pixmap, menu::Action},
@@ -22,6 +25,8 @@ type ToolTip = (String, Vec<Pixmap>, String, String);
 /// The item that hosts read.
 pub(super) struct StatusItem {
     face: watch::Receiver<Face>,
+    /// Where hosts find icons that they colour themselves; without it they take ours as they are.
+    theme: Option<Theme>,
     actions: mpsc::UnboundedSender<Action>,
 }
 
@@ -29,9 +34,14 @@ impl StatusItem {
     /// `actions` takes what a person presses; see [`dbusmenu::DbusMenu::new`].
     pub(super) const fn new(
         face: watch::Receiver<Face>,
+        theme: Option<Theme>,
         actions: mpsc::UnboundedSender<Action>,
     ) -> Self {
-        Self { face, actions }
+        Self {
+            face,
+            theme,
+            actions,
+        }
     }
 }
 
@@ -82,12 +92,13 @@ impl StatusItem {
 
     #[zbus(property)]
     fn icon_theme_path(&self) -> &str {
-        ""
+        self.theme.as_ref().map_or("", Theme::folder)
     }
 
     #[zbus(property)]
     fn icon_name(&self) -> &str {
-        ""
+        let name = || theme::name(self.face.borrow().icon.overall);
+        self.theme.as_ref().map_or("", |_| name())
     }
 
     #[zbus(property)]
