@@ -70,7 +70,9 @@ pub(crate) fn on_click(app: &AppHandle) {
         .on_action(move |performed: &ActionPerformed| {
             let extra = performed.notification().map(|shown| shown.extra());
             let place = extra.and_then(|extra| extra.get(PLACE)?.as_str());
-            window::open_address(&handle, place.unwrap_or_default());
+            let place = place.and_then(|place| place.parse().ok());
+            let place = place.unwrap_or(Place::Servers);
+            handle.state::<Desk>().open(&handle, &place);
         });
     if let Err(error) = registered {
         tracing::warn!(%error, "clicks on notifications are not heard");

@@ -9,11 +9,12 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     autostart::{self, AutostartError},
     memory::Memory,
+    place::Place,
     preferences::PreferencesFile,
     quit::QuitRequest,
     streams::Streams,
     tray::Facts,
-    window,
+    window::{self, Making},
 };
 
 /// What the parts of the desktop share: the handle to the core, and what only a desktop has.
@@ -31,6 +32,8 @@ pub(crate) struct Desk {
     pub(crate) quit: mpsc::UnboundedSender<QuitRequest>,
     /// Follows the core for tray and notifications, for as long as this lives.
     pub(crate) _mirror: Mirror,
+    /// Told when the window's web process has died.
+    pub(crate) crashed: fn(&AppHandle),
     /// The address that the core listens at.
     pub(crate) address: String,
 }
@@ -53,6 +56,15 @@ impl Desk {
             first_run: autostart.available && !autostart.enabled && !offered,
             autostart,
         }
+    }
+
+    /// Shows a place in the window.
+    pub(crate) fn open(&self, app: &AppHandle, place: &Place) {
+        let making = Making {
+            theme: self.preferences.kept().theme,
+            crashed: self.crashed,
+        };
+        window::open(app, place, making);
     }
 
     /// Whether the end has begun.

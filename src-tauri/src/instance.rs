@@ -3,17 +3,19 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use narthex_core::home::Home;
-use tauri::{Wry, plugin::TauriPlugin};
+use tauri::{Manager as _, Wry, plugin::TauriPlugin};
 
-use crate::{args::Args, place::Place, window};
+use crate::{args::Args, desk::Desk, place::Place};
 
 /// Returns the plugin that knows of the first one.
 pub(crate) fn plugin(args: &Args) -> TauriPlugin<Wry> {
     tauri_plugin_single_instance::Builder::new()
         .callback(|app, arguments, _| {
             // A start at login beside one that runs already asks for no window.
-            if !arguments.iter().any(|argument| argument == "--hidden") {
-                window::open(app, &Place::Servers);
+            let is_hidden = arguments.iter().any(|argument| argument == "--hidden");
+            // One that is on its way up shows its own.
+            if let Some(desk) = app.try_state::<Desk>().filter(|_| !is_hidden) {
+                desk.open(app, &Place::Servers);
             }
         })
         .dbus_id(name(args))

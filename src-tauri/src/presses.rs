@@ -29,7 +29,7 @@ pub(crate) async fn run(app: AppHandle, mut pressed: mpsc::UnboundedReceiver<Act
 async fn carry_out(app: &AppHandle, action: Action) -> Result<(), ClientError> {
     let desk = app.state::<Desk>();
     match action {
-        Action::Open(place) => window::open(app, &place),
+        Action::Open(place) => desk.open(app, &place),
         Action::Wish { server, command } => {
             desk.client.wish(&server, command).await?;
         }
@@ -43,13 +43,13 @@ async fn carry_out(app: &AppHandle, action: Action) -> Result<(), ClientError> {
             let file = desk.home.config_file().display().to_string();
             if let Err(error) = app.opener().open_path(file, None::<&str>) {
                 tracing::warn!(%error, "configuration not opened");
-                window::open(app, &Place::server(&server, Tab::Overview));
+                desk.open(app, &Place::server(&server, Tab::Overview));
             }
         }
         Action::StartAtLogin(enabled) => {
             if let Err(error) = desk.start_at_login(app, enabled) {
                 tracing::warn!(%error, "start at login not changed");
-                window::open(app, &Place::Settings);
+                desk.open(app, &Place::Settings);
             }
         }
         Action::Quit => {
@@ -82,7 +82,8 @@ pub(crate) async fn confirmations(
         if let Some(newest) = confirmations.last()
             && !window::is_open(&app)
         {
-            window::open(&app, &Place::server(&newest.server.name, Tab::Review));
+            let place = Place::server(&newest.server.name, Tab::Review);
+            app.state::<Desk>().open(&app, &place);
         }
         window::tell(&app, "confirmations", confirmations);
     }

@@ -18,7 +18,6 @@ use crate::{
     preferences::PreferencesFile,
     presses, quit,
     tray::{self, Facts, Sources},
-    window,
 };
 
 /// Puts the application together. A second one of the same home ends here: the first is told to
@@ -93,6 +92,7 @@ pub(crate) fn attend(app: &App, hosted: Hosted, is_hidden: bool) {
     let present = mirror.present();
     app.manage(Desk {
         address: host.address(),
+        crashed: announce::crashed,
         _mirror: mirror,
         preferences: PreferencesFile::open(home.desktop_file()),
         memory: Default::default(),
@@ -117,7 +117,7 @@ pub(crate) fn attend(app: &App, hosted: Hosted, is_hidden: bool) {
     tokio::spawn(quit::on_signal(quit));
     tokio::spawn(quit::run(handle.clone(), host, requests));
     if !is_hidden {
-        window::open(handle, &Place::Servers);
+        app.state::<Desk>().open(handle, &Place::Servers);
     }
 }
 
@@ -134,6 +134,22 @@ pub(crate) fn on_event(app: &AppHandle, event: RunEvent) {
         ..
     } = event
     {
-        window::closed(app);
+        window_closed(app);
+    }
+}
+
+/// Does what follows when the window is gone: nobody follows anything, and a person who closed it
+/// for the first time is told where Narthex is.
+fn window_closed(app: &AppHandle) {
+    let Some(desk) = app.try_state::<Desk>() else {
+        return;
+    };
+    desk.streams.end_all();
+    if desk.is_ending() || desk.preferences.kept().told_of_tray {
+        return;
+    }
+    announce::goes_on(app, *desk.tray.borrow() == TrayState::Shown);
+    if let Err(error) = desk.preferences.change(|kept| kept.told_of_tray = true) {
+        tracing::warn!(%error, "preferences not written");
     }
 }

@@ -1,13 +1,13 @@
 //! The one window: made when it is first wanted, gone when it is closed, so that its web process
 //! costs nothing while nobody looks.
 
-use narthex_core::api::wire::{Theme, TrayState};
+use narthex_core::api::wire::Theme;
 use tauri::{
     AppHandle, Emitter as _, Manager as _, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
     window::Color,
 };
 
-use crate::{announce, desk::Desk, place::Place};
+use crate::place::Place;
 
 /// The window's label; capabilities name it.
 pub(crate) const LABEL: &str = "main";
@@ -16,21 +16,24 @@ pub(crate) const LABEL: &str = "main";
 const LIGHT: Color = Color(0xf7, 0xf5, 0xf1, 0xff);
 const DARK: Color = Color(0x19, 0x1a, 0x1d, 0xff);
 
+/// How a new window is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Making {
+    /// Light or dark.
+    pub(crate) theme: Theme,
+    /// Told when the window's web process has died, before the window goes.
+    pub(crate) crashed: fn(&AppHandle),
+}
+
 /// Shows a place: in the window that is there, or in a new one.
-pub(crate) fn open(app: &AppHandle, place: &Place) {
+pub(crate) fn open(app: &AppHandle, place: &Place, making: Making) {
     let shown = match app.get_webview_window(LABEL) {
         Some(window) => show(&window, place),
-        None => create(app, place),
+        None => create(app, place, making),
     };
     if let Err(error) = shown {
         tracing::error!(%error, "window not shown");
     }
-}
-
-/// Shows the place of an address that a notification kept; of one that is no place, the first.
-pub(crate) fn open_address(app: &AppHandle, address: &str) {
-    let place = address.parse().unwrap_or(Place::Servers);
-    open(app, &place);
 }
 
 /// Whether there is a window.
@@ -44,22 +47,6 @@ pub(crate) fn close(app: &AppHandle) {
         && let Err(error) = window.destroy()
     {
         tracing::debug!(%error, "window not closed");
-    }
-}
-
-/// Does what follows when the window is gone: nobody follows anything, and a person who closed it
-/// for the first time is told where Narthex is.
-pub(crate) fn closed(app: &AppHandle) {
-    let Some(desk) = app.try_state::<Desk>() else {
-        return;
-    };
-    desk.streams.end_all();
-    if desk.is_ending() || desk.preferences.kept().told_of_tray {
-        return;
-    }
-    announce::goes_on(app, *desk.tray.borrow() == TrayState::Shown);
-    if let Err(error) = desk.preferences.change(|kept| kept.told_of_tray = true) {
-        tracing::warn!(%error, "preferences not written");
     }
 }
 
@@ -94,8 +81,8 @@ fn show(window: &WebviewWindow, place: &Place) -> tauri::Result<()> {
     window.set_focus()
 }
 
-fn create(app: &AppHandle, place: &Place) -> tauri::Result<()> {
-    let theme = app.state::<Desk>().preferences.kept().theme;
+fn create(app: &AppHandle, place: &Place, making: Making) -> tauri::Result<()> {
+    let theme = making.theme;
     let address = format!("index.html{place}");
     let ground = match theme {
         Theme::Dark => DARK,
@@ -112,7 +99,7 @@ fn create(app: &AppHandle, place: &Place) -> tauri::Result<()> {
         .on_navigation(|url| url.scheme() == "tauri" || url.host_str() == Some("tauri.localhost"))
         .build()?;
     #[cfg(target_os = "linux")]
-    on_crash(&window)?;
+    on_crash(&window, making.crashed)?;
     window.set_focus()
 }
 
@@ -127,7 +114,7 @@ const fn of_system(theme: Theme) -> Option<tauri::Theme> {
 /// Closes the window when its web process dies: an empty one cannot be mended, a new one can be
 /// opened. The core is not concerned.
 #[cfg(target_os = "linux")]
-fn on_crash(window: &WebviewWindow) -> tauri::Result<()> {
+fn on_crash(window: &WebviewWindow, told: fn(&AppHandle)) -> tauri::Result<()> {
     use webkit2gtk::WebViewExt as _;
 
     let crashed = window.clone();
@@ -139,7 +126,7 @@ fn on_crash(window: &WebviewWindow) -> tauri::Result<()> {
                 let crashed = crashed.clone();
                 // Later: the view that says so must not be gone before it has said it.
                 tauri::async_runtime::spawn(async move {
-                    announce::crashed(crashed.app_handle());
+                    told(crashed.app_handle());
                     if let Err(error) = crashed.destroy() {
                         tracing::error!(%error, "crashed window not closed");
                     }

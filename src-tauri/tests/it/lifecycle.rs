@@ -150,7 +150,10 @@ async fn a_crash_of_the_web_process_costs_the_window_alone() {
     })
     .await;
     // WebKit itself gives up where a web process dies before it has begun.
-    until("a page", || (census::private(web.pid) > PAGE_BYTES).then_some(())).await;
+    until("a page", || {
+        (census::private(web.pid) > PAGE_BYTES).then_some(())
+    })
+    .await;
 
     census::kill(web.pid);
 
