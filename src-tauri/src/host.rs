@@ -37,6 +37,7 @@ impl Hosted {
     /// something cannot be read.
     pub(crate) async fn begin(options: ServeOptions) -> anyhow::Result<Self> {
         let home = Home::locate(options.home.clone())?;
+        let asks_of_core = options.listen.is_some() || options.trust_config;
         let error = match Core::start(options, HolderKind::Desktop).await {
             Ok(core) => {
                 let client = core.client();
@@ -49,6 +50,9 @@ impl Hosted {
             Some(Held::Home { holder, .. }) if holder.kind == HolderKind::Serve => {
                 let remote = Remote::find(Some(home.folder().to_owned()))?;
                 tracing::info!(pid = holder.pid, "attached to the core that holds the home");
+                if asks_of_core {
+                    tracing::warn!("--listen and --trust-config are for a core of our own");
+                }
                 Ok(Self {
                     host: Host::Attached(holder.clone()),
                     client: Client::Remote(remote),
