@@ -86,6 +86,16 @@ test("an approval names the launch and the epoch that were shown", async () => {
   expect(transport.asked).toEqual([`approve a ${JSON.stringify({ launch: "L1", epoch: 7 })}`]);
 });
 
+test("a quarantine by a person suspends: it says so, and that clients see nothing", async () => {
+  const suspended = server({ name: "a", condition: "in_quarantine", action: "review", launch: { id: "L1", approved: false, command: "x" } });
+  await shown([suspended], "#/servers/a/review");
+  expect(document.body.textContent).toContain("You put it in quarantine; it does not run");
+  expect(document.body.textContent).not.toContain("Nothing of it has been started");
+  const offered = document.querySelector('[data-tool="read_file"]');
+  expect(offered?.textContent).toContain("held");
+  expect(offered?.textContent).not.toContain("files__read_file");
+});
+
 test("what moved while it was shown is not approved under the hand", async () => {
   const waiting = server({ name: "a", condition: "in_quarantine", action: "approve", epoch: null, launch: { id: "L1", approved: false, command: "first" } });
   const { transport } = await shown([waiting], "#/servers/a/review");
