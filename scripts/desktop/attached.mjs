@@ -9,6 +9,7 @@ import { cliBeside, well, writeServers } from "./scene.mjs";
 import { ended, inSession, signal } from "./session.mjs";
 
 const serve = (listen) => ["serve", "--listen", listen, "--trust-config"];
+/** A server that writes three lines each time it starts. */
 const talks = "i=0; while [ $i -lt 3 ]; do i=$((i+1)); echo \"line $i of the talker\" >&2; done; exec \"$0\" demo";
 
 export function attachedFlows(tally, binary) {
@@ -18,13 +19,14 @@ export function attachedFlows(tally, binary) {
     writeServers(session, binary, { demo: well(binary), talker: { command: "sh", args: ["-c", talks, cli] } });
     const core = await App.start(session, cli, serve("127.0.0.1:0"));
     await core.conditions(["demo", "talker"], "connected");
+    const { address } = await (await core.ask("/api/v1/status")).json();
     const page = await Page.open(session, binary, []);
-    await runChecks(tally, checksOf(core, page, cli));
+    await runChecks(tally, checksOf(core, page, () => App.start(session, cli, serve(address))));
     await page.end();
   });
 }
 
-const checksOf = (core, page, cli) => ({
+const checksOf = (core, page, startAgain) => ({
   "an attached window shows the other's servers, and says whose": async () => {
     await page.go("#/servers");
     await page.shows("demo", "connected");
@@ -39,17 +41,15 @@ const checksOf = (core, page, cli) => ({
     await page.go("#/servers");
   },
   "when the core is killed, the window says so and keeps its rows": async () => {
-    const { address } = await (await core.ask("/api/v1/status")).json();
     signal(core.pid, "SIGKILL");
     await ended(core.child);
     await says(page, "The core does not answer");
     await page.shows("demo");
     await page.rests();
     await page.view.screenshot(join(targetDir(), "screenshots/desktop", "lost.png"));
-    core.listen = address;
   },
   "when it is back, the window shows what holds": async () => {
-    const again = await App.start(core.session, cli, serve(core.listen));
+    const again = await startAgain();
     await again.conditions(["demo"], "connected");
     await page.view.until("the strip to be gone", () => !document.body.innerText.includes("The core does not answer"));
     await page.shows("demo", "connected");

@@ -67,6 +67,13 @@ export class Page {
     return this.view.run(() => window.timesOfTest);
   }
 
+  /** Answers what is asked at the first run, so that the page is as on every other day. */
+  async settled() {
+    await this.view.run(() => window.__TAURI_INTERNALS__.invoke("dismiss_first_run"));
+    await this.view.reload();
+    await this.view.find("[data-server]");
+  }
+
   /** Chooses the theme the way the settings do. */
   async theme(theme) {
     await this.view.run((chosen) => window.__TAURI_INTERNALS__.invoke("change_preferences", { patch: { theme: chosen } }), theme);
