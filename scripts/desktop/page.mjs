@@ -82,8 +82,8 @@ export class Page {
 
 /** In the page. */
 function mark(within, label) {
-  const button = [...document.querySelectorAll(`${within} button`)].find((each) => each.textContent.trim() === label);
-  if (button && !button.hasAttribute("data-chosen-by-test")) button.setAttribute("data-chosen-by-test", "");
+  const button = [...document.querySelectorAll(`${within} button:enabled`)].find((each) => each.textContent.trim() === label);
+  button?.setAttribute("data-chosen-by-test", "");
   return button !== undefined;
 }
 
