@@ -1,6 +1,8 @@
 // `npm run test:desktop`: the real window and tray program in sessions of their own. `npm test` runs
 // it too. The menu itself is tested over D-Bus by src-tauri's own tests.
 import { pathToFileURL } from "node:url";
+import { attachedFlows } from "./desktop/attached.mjs";
+import { hiddenConfirmation } from "./desktop/confirmation.mjs";
 import { windowFlows } from "./desktop/flows.mjs";
 import { lives } from "./desktop/lives.mjs";
 import { mustCargo } from "./lib/cargo.mjs";
@@ -13,6 +15,8 @@ import { setUp } from "./setup.mjs";
 export async function testDesktop(tally, binary = debugBinary("narthex-desktop")) {
   const before = tally.failed;
   await windowFlows(tally, binary);
+  await hiddenConfirmation(tally, binary);
+  await attachedFlows(tally, binary);
   await lives(tally, binary);
   return tally.failed > before ? 1 : 0;
 }

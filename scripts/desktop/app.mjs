@@ -36,7 +36,7 @@ export class App {
   /** Asks the core over REST; throws what it answers when it refuses. */
   async ask(path, options = {}) {
     const token = readFileSync(join(this.session.narthexHome, "control.token"), "utf8").trim();
-    const answer = await fetch(`http://${this.#lock().address}${path}`, { ...options, headers: { Authorization: `Bearer ${token}` } });
+    const answer = await fetch(`http://${this.#lock().address}${path}`, { ...options, headers: { ...options.headers, Authorization: `Bearer ${token}` } });
     if (!answer.ok) throw new Stop(`${path}: ${answer.status} ${await answer.text()}`);
     return answer;
   }

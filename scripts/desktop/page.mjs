@@ -47,13 +47,14 @@ export class Page {
   /** Chooses from the menu behind a row's dots. */
   async choose(name, label) {
     await this.view.click(`${this.rowOf(name)} [aria-haspopup="menu"]`);
-    await this.view.find("[role=menuitem]");
-    // A selector cannot ask for a text, so the item gets a mark.
-    await this.view.run((text) => {
-      const items = [...document.querySelectorAll("[role=menuitem]")];
-      items.find((item) => item.textContent.trim() === text).setAttribute("data-chosen-by-test", "");
-    }, label);
+    await this.pressText("[role=menu]", label);
+  }
+
+  /** Presses the button of this text; a selector cannot ask for a text, so it gets a mark. */
+  async pressText(within, label) {
+    await this.view.until(`the button ${label}`, mark, within, label);
     await this.view.click("[data-chosen-by-test]");
+    await this.view.run(() => document.querySelector("[data-chosen-by-test]")?.removeAttribute("data-chosen-by-test"));
   }
 
   /**
@@ -66,10 +67,24 @@ export class Page {
     return this.view.run(() => window.timesOfTest);
   }
 
+  /** Answers what is asked at the first run, so that the page is as on every other day. */
+  async settled() {
+    await this.view.run(() => window.__TAURI_INTERNALS__.invoke("dismiss_first_run"));
+    await this.view.reload();
+    await this.view.find("[data-server]");
+  }
+
   /** Chooses the theme the way the settings do. */
   async theme(theme) {
     await this.view.run((chosen) => window.__TAURI_INTERNALS__.invoke("change_preferences", { patch: { theme: chosen } }), theme);
   }
+}
+
+/** In the page. */
+function mark(within, label) {
+  const button = [...document.querySelectorAll(`${within} button:enabled`)].find((each) => each.textContent.trim() === label);
+  button?.setAttribute("data-chosen-by-test", "");
+  return button !== undefined;
 }
 
 /** In the page. A page in which something always moves is let go in the end. */

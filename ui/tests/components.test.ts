@@ -2,7 +2,7 @@ import { flushSync, mount, tick, unmount } from "svelte";
 import { afterEach, expect, test, vi } from "vitest";
 import type { Server } from "../src/bindings";
 import { everyCondition, phases, server, tools } from "../src/gallery/fixtures";
-import { Scripted } from "../src/gallery/scripted";
+import { Scripted, scriptedDesktop } from "../src/gallery/scripted";
 import { App } from "../src/lib/app.svelte";
 import { Refusal } from "../src/lib/refusal";
 import PhaseView from "../src/components/server/PhaseView.svelte";
@@ -84,6 +84,29 @@ test("an approval names the launch and the epoch that were shown", async () => {
   document.querySelector<HTMLElement>("[data-approve]")?.click();
   await settle();
   expect(transport.asked).toEqual([`approve a ${JSON.stringify({ launch: "L1", epoch: 7 })}`]);
+});
+
+test("a quarantine by a person suspends: it says so, and that clients see nothing", async () => {
+  const suspended = server({ name: "a", condition: "in_quarantine", action: "review", launch: { id: "L1", approved: false, command: "x" } });
+  await shown([suspended], "#/servers/a/review");
+  expect(document.body.textContent).toContain("You put it in quarantine; it does not run");
+  expect(document.body.textContent).not.toContain("Nothing of it has been started");
+  const offered = document.querySelector('[data-tool="read_file"]');
+  expect(offered?.textContent).toContain("held");
+  expect(offered?.textContent).not.toContain("files__read_file");
+});
+
+test("who is asked in the window sees all that clients would see", async () => {
+  const suspended = server({ name: "a", condition: "in_quarantine", action: "review", launch: { id: "L1", approved: false, command: "x" } });
+  const transport = new Scripted([suspended]);
+  const confirmation = { command: "c1", server: suspended, approval: { launch: "L1", epoch: 1 }, since: suspended.since };
+  transport.desktop = { ...scriptedDesktop({ first_run: false }), confirmations: async () => [confirmation] };
+  const app = new App(transport);
+  mounted = mount(Window, { target: document.body, props: { app } });
+  app.core.start();
+  await settle();
+  expect([...document.querySelectorAll("dialog [data-tool]")]).toHaveLength(tools.length);
+  expect(button("Approve")?.disabled).toBe(false);
 });
 
 test("what moved while it was shown is not approved under the hand", async () => {

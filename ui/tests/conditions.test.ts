@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Action, Condition } from "../src/bindings";
 import { everyCondition, server } from "../src/gallery/fixtures";
-import { type Deed, canRestart, conditions, deedLabel, label, oneDeed, primary, tone, want } from "../src/lib/conditions";
+import { type Deed, canRestart, conditions, deedLabel, isSuspended, label, launchWord, oneDeed, primary, tone, want } from "../src/lib/conditions";
 
 /** INTERFACE.md, "Tray", word by word. */
 const table: Record<Condition, string | null> = {
@@ -69,4 +69,19 @@ test("colour means that a person is wanted", () => {
 test("a quarantine that the file asks for wants nobody", () => {
   expect(want(server({ name: "a", condition: "in_quarantine", action: "show_in_config" }))).toBeNull();
   expect(want(server({ name: "a", condition: "connected", action: "review" }))).toBe("review");
+});
+
+test("only a person's quarantine suspends", () => {
+  const launch = (approved: boolean) => ({ id: "L", approved, command: "x" });
+  const kept = (action: Action, approved: boolean) => server({ name: "a", condition: "in_quarantine", action, launch: launch(approved) });
+  expect(isSuspended(kept("review", false))).toBe(true);
+  expect(isSuspended(kept("review", true))).toBe(false);
+  expect(isSuspended(kept("approve", false))).toBe(false);
+  expect(isSuspended(server({ name: "a" }))).toBe(false);
+});
+
+test("who trusts the file has not approved each launch", () => {
+  expect(launchWord(server({ name: "a" }), [])).toBe("approved");
+  expect(launchWord(server({ name: "a" }), ["trust_config"])).toContain("--trust-config");
+  expect(launchWord(server({ name: "a", launch: null }), [])).toContain("cannot be used");
 });

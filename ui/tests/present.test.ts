@@ -57,3 +57,10 @@ test("the snapshot before stays as it was", () => {
   told(before, changed(5, "a"), removed(6, "a"));
   expect(sentence(before, "a")).toBe("Connected, 12 tools.");
 });
+
+test("what was declined changes no server, and counts as told", () => {
+  const start = fetched(status(4), list(4, "a"));
+  const present = told(start, { event: "declined", data: { revision: 5, command: "c", name: "a", why: "answered_no" } });
+  expect(present.servers).toBe(start.servers);
+  expect(present.revision).toBe(5);
+});

@@ -103,3 +103,9 @@ test("desktop: a command's error becomes a refusal where it is shown", async () 
   const transport = await tauriTransport();
   await expect(transport.approve("a", {})).rejects.toMatchObject({ kind: "launch_changed" });
 });
+
+test("desktop: a bare list of clients is told as REST tells it", async () => {
+  const cursor = { name: "cursor", added: "2026-11-20T08:00:00.000Z" };
+  mockIPC(() => [cursor]);
+  expect(await (await tauriTransport()).clients()).toEqual({ clients: [cursor] });
+});

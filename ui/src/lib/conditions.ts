@@ -127,6 +127,21 @@ export function canQuarantine({ condition }: Server): boolean {
   return condition !== "in_quarantine" && condition !== "not_valid" && condition !== "closing";
 }
 
+/**
+ * Whether a person put it in quarantine, which suspends both halves of its approval. A newcomer has the
+ * action `approve` until its launch is; only what was suspended wants a review of what may not run.
+ */
+export function isSuspended({ condition, action, launch }: Server): boolean {
+  return condition === "in_quarantine" && action === "review" && launch?.approved === false;
+}
+
+/** Returns how its launch stands. Who trusts the file for a whole run has not looked at each launch. */
+export function launchWord({ launch }: Server, loosened: readonly string[]): string {
+  if (launch === null) return "none: the entry cannot be used";
+  if (!launch.approved) return "not approved";
+  return loosened.includes("trust_config") ? "trusted: Narthex runs with --trust-config" : "approved";
+}
+
 /** What a server wants of a person, the most urgent first; null where it wants nothing. */
 export type Want = "failed" | "not_valid" | "sign_in" | "review";
 

@@ -71,9 +71,11 @@ export function apply(present: Present, told: Envelope): Present {
       if (revision <= present.coreTold) return present;
       return { ...present, paused, clients, problems, coreTold: revision, revision: later(present, revision) };
     }
+    case "declined":
+      // It changes no server, but what is asked for from then on is of its revision.
+      return { ...present, revision: later(present, told.data.revision) };
     case "hello":
     case "gap":
-    case "declined":
       return present;
     default:
       return unreachable(told);

@@ -1,5 +1,5 @@
 // The transport of the desktop: its commands, and channels for what is told.
-import type { Envelope, LogEvent } from "../bindings";
+import type { Client, Envelope, LogEvent } from "../bindings";
 import type { Desktop, Follower, LogFollower, Stop, Transport } from "./transport";
 
 /** A channel may also tell that the core it follows was lost: it may be another process. */
@@ -58,7 +58,7 @@ export async function tauriTransport(): Promise<Transport> {
     addServer: (name, entry) => invoke("add_server", { name, entry }),
     patchServer: (name, patch) => invoke("patch_server", { name, patch }),
     removeServer: (name) => invoke("remove_server", { name }),
-    clients: () => invoke("clients"),
+    clients: async () => ({ clients: await invoke<Client[]>("clients") }),
     addClient: (name) => invoke("add_client", { name }),
     removeClient: (name) => invoke("remove_client", { name }),
     settings: () => invoke("settings"),
