@@ -3,9 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { mustCargo } from "./lib/cargo.mjs";
 import { debugBinary, targetDir } from "./lib/paths.mjs";
 import { duration, green, note, red, script } from "./lib/say.mjs";
 import { Tally } from "./lib/tally.mjs";
+import { buildUi } from "./lib/ui.mjs";
+import { setUp } from "./setup.mjs";
 import { openChromium } from "./ui/chromium.mjs";
 import { startCore } from "./ui/core.mjs";
 import { flows } from "./ui/flows.mjs";
@@ -68,6 +71,11 @@ async function breakOne(core, home) {
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   script(async ([binary]) => {
+    await setUp("test:ui");
+    if (!binary) {
+      await buildUi();
+      await mustCargo("build", "--locked", "--package", "narthex-core", "--bins");
+    }
     const tally = new Tally();
     const code = await testUi(tally, binary);
     console.log(`\n${tally.line}`);
