@@ -160,7 +160,7 @@ async fn post(server: Arc<Server>, headers: &HeaderMap, body: Bytes) -> Response
             Err(status) => return status.into_response(),
         }
     };
-    let is_request = message.id.is_some();
+    let is_request = message.id.is_some() && message.method.is_some();
     let mut response = if !is_request {
         server.scripted.answer(&message, &*server);
         StatusCode::ACCEPTED.into_response()

@@ -17,6 +17,8 @@ pub struct Script {
     pub bare: bool,
     /// A JSON array of definitions, read at every `tools/list`.
     pub definitions: Option<PathBuf>,
+    /// Offers prompts, resources and all else beside tools; its URIs begin with this scheme.
+    pub full: Option<String>,
     /// `instructions` of the answer to `initialize`.
     pub instructions: Option<String>,
     /// A file to which every message received is appended.
@@ -81,6 +83,7 @@ impl Default for Script {
             prefix: String::new(),
             bare: false,
             definitions: None,
+            full: None,
             instructions: None,
             record: None,
             stderr: None,
@@ -125,6 +128,7 @@ impl Script {
                 "--prefix" => script.prefix = value()?,
                 "--bare" => script.bare = true,
                 "--definitions" => script.definitions = Some(value()?.into()),
+                "--full" => script.full = Some(value()?),
                 "--instructions" => script.instructions = Some(value()?),
                 "--record" => script.record = Some(value()?.into()),
                 "--stderr" => script.stderr = Some(value()?),
