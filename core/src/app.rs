@@ -26,7 +26,7 @@ use crate::{
     metrics::Metrics,
     supervisor::{FileState, Logs, Parts, Supervisor},
     trust::Store,
-    upstream::Launcher,
+    upstream::{Audience, Launcher},
     view::{Publisher, View},
 };
 
@@ -137,6 +137,7 @@ impl Core {
         let (metrics, logs) = (Metrics::new(), Logs::default());
         let publisher = Arc::new(Publisher::new(instance()?, metrics.view()));
         let view = publisher.view().clone();
+        let audience = Audience::default();
         let (supervisor, handle) = Supervisor::new(Parts {
             publisher: Arc::clone(&publisher),
             store: Arc::clone(&store),
@@ -146,6 +147,7 @@ impl Core {
             metrics: metrics.clone(),
             connector: Arc::new(Launcher::default()),
             logs: logs.clone(),
+            audience: audience.clone(),
         });
         let stop = CancellationToken::new();
         let api = Api {
@@ -165,7 +167,7 @@ impl Core {
             }),
             stop: stop.clone(),
         };
-        let gateway = Gateway::new(publisher, credentials, stop.clone());
+        let gateway = Gateway::new(publisher, credentials, &audience, stop.clone());
         let front = Front::new(Guard::new(address), gateway, api.routes());
         let watcher = watch(&home, handle.file_signal());
         let supervisor = tokio::spawn(supervisor.run(stop.clone()));

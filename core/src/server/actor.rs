@@ -18,7 +18,7 @@ use crate::{
     catalog::Catalog,
     desired::Aim,
     metrics::Metrics,
-    upstream::{self, Connection, Connector, Endpoint, Introduction, Link, Signals},
+    upstream::{self, Audience, Connection, Connector, Endpoint, Introduction, Link, Signals},
     view::Reporter,
 };
 
@@ -41,6 +41,8 @@ pub struct Context {
     pub seen: mpsc::Sender<SeenCatalog>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Who hears what servers say by themselves.
+    pub audience: Audience,
 }
 
 /// A catalog on its way to the trust store, before any client can see it.
@@ -98,7 +100,7 @@ enum Wakeup {
     Reached(Stage),
     Introduced(Result<Endpoint, Cause>),
     Ended(Cause),
-    ToolsChanged,
+    ListsChanged,
     Listed,
     Spoken,
     Closed,
@@ -133,7 +135,7 @@ impl Actor {
     pub async fn run(mut self, mut wanted: watch::Receiver<Aim>) -> Exit {
         wanted.mark_changed();
         loop {
-            let tools = self.announced_tools();
+            let lists = self.announced_lists();
             let wakeup = tokio::select! {
                 biased;
                 changed = wanted.changed() => match changed {
@@ -146,7 +148,7 @@ impl Actor {
                 introduced = work(&mut self.introducing) => Wakeup::Introduced(introduced),
                 () = work(&mut self.listing) => Wakeup::Listed,
                 () = spoken(&self.phase, &self.log, self.tell_at) => Wakeup::Spoken,
-                () = changed_tools(tools) => Wakeup::ToolsChanged,
+                () = changed_lists(lists) => Wakeup::ListsChanged,
                 Some(_) = self.closing.join_next() => Wakeup::Closed,
                 () = at(self.wake_at) => Wakeup::Timer,
             };
@@ -162,8 +164,8 @@ impl Actor {
         }
     }
 
-    /// Returns what tells of changed tools, while the list could be read again.
-    fn announced_tools(&self) -> Option<Arc<Signals>> {
+    /// Returns what tells of changed lists, while they could be read again.
+    fn announced_lists(&self) -> Option<Arc<Signals>> {
         match (&self.phase, &self.link, &self.listing) {
             (Phase::Connected { .. }, Some(link), None) => {
                 Some(Arc::clone(link.connection.signals()))
@@ -177,6 +179,9 @@ impl Actor {
             Wakeup::Wanted(aim) => self.want(aim),
             Wakeup::SupervisorGone => {}
             Wakeup::Opened(Ok(link)) => {
+                let server = self.reporter.server().clone();
+                let signals = link.connection.signals();
+                signals.listened_by(server, self.context.audience.clone());
                 self.introducing = Some(Box::pin(self.introduction(link.connection.clone())));
                 self.link = Some(link);
             }
@@ -194,7 +199,7 @@ impl Actor {
             Wakeup::Ended(cause) => self.lost(cause),
             Wakeup::Reached(stage) => self.apply(Input::Reached(stage)),
             Wakeup::Introduced(Ok(endpoint)) => self.apply(Input::Up(endpoint)),
-            Wakeup::ToolsChanged => self.list_again(),
+            Wakeup::ListsChanged => self.list_again(),
             Wakeup::Listed => {}
             Wakeup::Spoken => {
                 self.tell_at = Instant::now() + TELL_PAUSE;
@@ -347,7 +352,7 @@ impl Actor {
         }
     }
 
-    /// Reads the list of tools again and hands it in.
+    /// Reads the lists again and hands them in.
     fn list_again(&mut self) {
         let (Phase::Connected { endpoint, .. }, Some(link), Some(spec)) =
             (&self.phase, &self.link, &self.spec)
@@ -441,9 +446,9 @@ async fn ended(link: &mut Option<Box<Link>>) -> Cause {
     }
 }
 
-async fn changed_tools(signals: Option<Arc<Signals>>) {
+async fn changed_lists(signals: Option<Arc<Signals>>) {
     match signals {
-        Some(signals) => signals.changed_tools().await,
+        Some(signals) => signals.changed_lists().await,
         None => pending().await,
     }
 }

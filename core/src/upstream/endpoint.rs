@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{CallError, Connection, Introduction, Notices, Reply, Revocation};
+use super::{CallError, Caller, Connection, Introduction, Reply, Revocation};
 use crate::{
     mcp::Outgoing,
     metrics::CallMetrics,
@@ -114,19 +114,27 @@ impl Endpoint {
         u64::try_from(self.inner.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Has the list read again if it is old, and waits for that, for a moment. Returns whether it
-    /// was old.
+    /// Has the lists read again if they are old, and waits for that, for a moment. Returns whether
+    /// they were old.
     pub async fn look_again_if_old(&self) -> bool {
+        let looked = self.inner.looked.notified();
+        if !self.refresh_if_old() {
+            return false;
+        }
+        // A server that does not answer in time is called by what is known of it.
+        let _ = timeout(LOOK_MAX, looked).await;
+        true
+    }
+
+    /// Has the lists read again if they are old. Returns whether they were.
+    pub fn refresh_if_old(&self) -> bool {
         let listed = self.inner.listed_ms.load(Ordering::Relaxed);
         if self.age_ms().saturating_sub(listed) <= LIST_AGE_MAX_MS {
             return false;
         }
-        let looked = self.inner.looked.notified();
         if !self.inner.asked.swap(true, Ordering::Relaxed) {
-            self.inner.connection.signals().tools_changed();
+            self.inner.connection.signals().lists_changed();
         }
-        // A server that does not answer in time is called by what is known of it.
-        let _ = timeout(LOOK_MAX, looked).await;
         true
     }
 }
@@ -163,7 +171,7 @@ impl Lease {
     pub async fn request(
         &self,
         request: &Outgoing,
-        notices: Option<Notices>,
+        caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
         let inner = &self.endpoint.inner;
         // The semaphore is never closed.
@@ -172,6 +180,6 @@ impl Lease {
             .acquire()
             .await
             .map_err(|_| CallError::NotConnected)?;
-        inner.connection.request(request, notices).await
+        inner.connection.request(request, caller).await
     }
 }

@@ -23,7 +23,11 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::{
-    CallError, Notices, Pending, Reply, Signals, cancel::CancelOnDrop, http_stream, stdio,
+    CallError, Caller, Pending, Reply, Signals,
+    cancel::CancelOnDrop,
+    hear::Ear,
+    http_stream, next_number,
+    question::{Back, Way},
 };
 use crate::{
     mcp::{Envelope, Kind, Outgoing, Revision, SERVER_MESSAGE_BYTES_MAX, sse},
@@ -104,6 +108,7 @@ pub struct HttpConnection {
     stream: Mutex<Option<JoinHandle<()>>>,
     closing: AtomicBool,
     own: Weak<Self>,
+    back: Back,
 }
 
 impl HttpConnection {
@@ -153,6 +158,10 @@ impl HttpConnection {
             stream: Mutex::new(None),
             closing: AtomicBool::new(false),
             own: own.clone(),
+            back: Back {
+                connection: next_number(),
+                way: Way::Http(own.clone()),
+            },
         }))
     }
 
@@ -254,9 +263,9 @@ impl HttpConnection {
     pub async fn request(
         &self,
         request: &Outgoing,
-        notices: Option<Notices>,
+        caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
-        let ticket = self.pending.open(notices).ok_or(CallError::NotReading)?;
+        let ticket = self.pending.open(caller).ok_or(CallError::NotReading)?;
         if ticket.is_answered() {
             return match ticket.reply().await {
                 Err(CallError::ServerEnded) => Err(CallError::NotConnected),
@@ -376,24 +385,26 @@ impl HttpConnection {
             Kind::Result | Kind::Error => Err(CallError::InvalidReply(
                 "it came under an id that was never given".to_owned(),
             )),
-            Kind::Notification => {
-                stdio::notified(envelope, &self.pending, &self.signals);
-                Ok(None)
-            }
-            Kind::Request => {
-                self.answer(envelope);
+            Kind::Notification | Kind::Request => {
+                self.heard(envelope, Some(id));
                 Ok(None)
             }
         }
     }
 
-    /// Answers what the server asks of Narthex itself.
-    pub(super) fn answer(&self, request: &Envelope) {
-        self.post_later(stdio::answer_to_server(request));
+    /// Hears what the server says that is no answer; `cause` is the call on whose reply stream it
+    /// came.
+    pub(super) fn heard(&self, message: &Envelope, cause: Option<u64>) {
+        let ear = Ear {
+            pending: &self.pending,
+            signals: &self.signals,
+            back: &self.back,
+        };
+        ear.heard(message, cause);
     }
 
     /// Sends a message that nobody waits for.
-    fn post_later(&self, message: Vec<u8>) {
+    pub(super) fn post_later(&self, message: Vec<u8>) {
         if let Some(own) = self.own.upgrade() {
             // Bounded by the timeout; a server that is gone needs no word.
             tokio::spawn(

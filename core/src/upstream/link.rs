@@ -5,22 +5,41 @@ use std::{
 
 use tokio::{sync::Notify, task::JoinHandle};
 
-use super::{CallError, HttpConnection, Notices, Pending, Reply, StdioConnection};
+use super::{Audience, CallError, Caller, HttpConnection, Pending, Reply, StdioConnection};
 use crate::{
-    mcp::Outgoing,
+    mcp::{Envelope, Outgoing},
     process::{Ended, Environment, EnvironmentSource, Patience, Pipes, Process, SpawnError},
-    server::{Cause, CauseKind, HttpFlavor, Spec, Transport, logs::Log},
+    server::{Cause, CauseKind, HttpFlavor, ServerName, Spec, Transport, logs::Log},
 };
 
-/// What a connection tells the actor that owns it.
+/// What a connection tells the actor that owns it, and those who listen to its server.
 #[derive(Debug, Default)]
 pub struct Signals {
     ended: OnceLock<Cause>,
     end: Notify,
-    tools: Notify,
+    lists: Notify,
+    audience: OnceLock<(ServerName, Audience)>,
 }
 
 impl Signals {
+    /// Says who hears what `server` says by itself. The first word stands.
+    pub fn listened_by(&self, server: ServerName, audience: Audience) {
+        // A connection is opened for one server.
+        let _ = self.audience.set((server, audience));
+    }
+
+    /// Has those who listen hear a notification.
+    pub(super) fn heard(&self, message: &Envelope) {
+        if let Some((server, audience)) = self.audience.get() {
+            audience.heard(server, message);
+        }
+    }
+
+    /// Returns the client that the connection is for; `None` where clients share it.
+    pub(super) fn owner(&self) -> Option<Arc<dyn Caller>> {
+        None
+    }
+
     /// Says that the connection has ended. The first reason stands.
     pub fn ended(&self, cause: Cause) {
         // What comes later is a consequence of the first.
@@ -28,9 +47,9 @@ impl Signals {
         self.end.notify_one();
     }
 
-    /// Says that the list of tools may have changed.
-    pub fn tools_changed(&self) {
-        self.tools.notify_one();
+    /// Says that what the server offers may have changed.
+    pub fn lists_changed(&self) {
+        self.lists.notify_one();
     }
 
     /// Waits for the end of the connection. Cancel-safe; one waiter.
@@ -43,9 +62,9 @@ impl Signals {
         }
     }
 
-    /// Waits until the list of tools may have changed. Cancel-safe; one waiter.
-    pub async fn changed_tools(&self) {
-        self.tools.notified().await;
+    /// Waits until what the server offers may have changed. Cancel-safe; one waiter.
+    pub async fn changed_lists(&self) {
+        self.lists.notified().await;
     }
 }
 
@@ -67,11 +86,11 @@ impl Connection {
     pub async fn request(
         &self,
         request: &Outgoing,
-        notices: Option<Notices>,
+        caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
         match self {
-            Self::Stdio(connection) => connection.request(request, notices).await,
-            Self::Http(connection) => connection.request(request, notices).await,
+            Self::Stdio(connection) => connection.request(request, caller).await,
+            Self::Http(connection) => connection.request(request, caller).await,
         }
     }
 

@@ -11,8 +11,10 @@
 mod bad_servers;
 mod config_edits;
 mod credentials;
+mod duplex;
 mod first_light;
 mod held;
+mod offers;
 mod restart;
 mod storm;
 mod trust;
