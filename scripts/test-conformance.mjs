@@ -20,7 +20,9 @@ const requirements = "2025-11-25";
 // The ways through Narthex; each is judged by itself.
 const behind = (program, url) => ({
   "stdio, shared": { command: program },
+  "stdio, per client": { command: program, session: "per_client" },
   "http, shared": { url },
+  "http, per client": { url, session: "per_client" },
 });
 
 script(async ([scenario]) => {

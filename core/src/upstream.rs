@@ -15,6 +15,7 @@ mod http_stream;
 mod introduction;
 mod link;
 mod pending;
+mod pool;
 mod question;
 mod stdio;
 
@@ -23,9 +24,10 @@ pub use call::{CallError, Reply, Revocation};
 pub use caller::Caller;
 pub use endpoint::{Endpoint, Lease};
 pub use http::HttpConnection;
-pub use introduction::{Introduction, introduce, list};
+pub use introduction::{Introduction, introduce, list, too_slow};
 pub use link::{Connection, Connector, Launcher, Link, Opening, Signals};
 pub use pending::{Pending, Ticket};
+pub use pool::{Opener, Patron, Pool};
 pub use question::{Back, Question, not_declared, unanswerable};
 pub use stdio::StdioConnection;
 

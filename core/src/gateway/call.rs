@@ -9,6 +9,7 @@ use super::{
     flights::{Ahead, Boarded, Flight},
     flying::Flying,
     links,
+    owner::Owner,
     reach::{self, Reached},
     respond,
     session::{Scope, Session},
@@ -25,6 +26,9 @@ use crate::{
 /// A request without an answer for this long is answered by an event stream, so that nobody between
 /// takes the silence for a dead connection.
 pub(super) const STREAM_AFTER: Duration = Duration::from_secs(10);
+
+/// How often a client's own connection is opened anew for one request that did not reach it.
+const OWN_TRIES_MAX: usize = 2;
 
 /// A request for a server on its way: everything that was found out before it is sent.
 pub(super) struct Call {
@@ -147,7 +151,7 @@ impl Call {
         let (server, repeatable) = (&self.target.server, self.target.repeatable());
         let definition = self.target.definition.as_ref();
         let mut gone: Option<Endpoint> = None;
-        let mut repeated = false;
+        let (mut repeated, mut tries) = (false, 0);
         loop {
             let look = Reached {
                 view: &self.view,
@@ -159,35 +163,41 @@ impl Call {
                 // What was offered a minute ago may be held by now.
                 endpoint = look.endpoint(gone.as_ref()).await?;
             }
-            let lease = endpoint.lease();
-            self.flight.count_dropped(|| lease.metrics().dropped());
-            let started = Instant::now();
-            let counted = (self.asked == Asked::Tool).then(|| Counted {
-                lease: &lease,
-                flight: &self.flight,
-                started,
-                outcome: Outcome::Cancelled,
-            });
-            let caller: Arc<dyn Caller> = self.flight.clone();
-            let result = lease.request(&self.outgoing(), Some(caller)).await;
-            if let Some(counted) = counted {
-                counted.came_out(&result);
-            }
-            match result {
+            match self.ask(&endpoint).await {
                 Ok(reply) => return Ok(reply),
                 Err(
                     CallError::NotConnected | CallError::Unreachable | CallError::SessionExpired,
-                ) => {
+                ) if endpoint.is_over() || tries < OWN_TRIES_MAX => {
                     // The server never acted on it.
-                    gone = Some(endpoint);
+                    tries += 1;
+                    gone = endpoint.is_over().then_some(endpoint);
                 }
                 Err(CallError::ServerEnded) if repeatable && !repeated => {
                     repeated = true;
-                    gone = Some(endpoint);
+                    gone = endpoint.is_over().then_some(endpoint);
                 }
                 Err(error) => return Err(reach::refusal(server.as_str(), &error, repeatable)),
             }
         }
+    }
+
+    async fn ask(&self, endpoint: &Endpoint) -> Result<Reply, CallError> {
+        let session = self.flight.session();
+        let patron = || Owner::patron(session, &self.target.server, &self.view);
+        let lease = endpoint.lease_for(session.number, patron).await?;
+        self.flight.count_dropped(|| lease.metrics().dropped());
+        let counted = (self.asked == Asked::Tool).then(|| Counted {
+            lease: &lease,
+            flight: &self.flight,
+            started: Instant::now(),
+            outcome: Outcome::Cancelled,
+        });
+        let caller: Arc<dyn Caller> = self.flight.clone();
+        let result = lease.request(&self.outgoing(), Some(caller)).await;
+        if let Some(counted) = counted {
+            counted.came_out(&result);
+        }
+        result
     }
 
     fn outgoing(&self) -> Outgoing {
@@ -230,6 +240,7 @@ impl Counted<'_> {
                 | CallError::Redirected
                 | CallError::SignInNeeded
                 | CallError::NotMcp
+                | CallError::NotOpened(_)
                 | CallError::Unreachable,
             ) => Outcome::Failed,
         };

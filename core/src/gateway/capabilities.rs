@@ -45,6 +45,26 @@ impl Capabilities {
         }
     }
 
+    /// Returns the `capabilities` that say so.
+    pub(super) fn declared(self) -> String {
+        let modes: Vec<_> = [(self.form, r#""form":{}"#), (self.url, r#""url":{}"#)]
+            .into_iter()
+            .filter_map(|(has, said)| has.then_some(said))
+            .collect();
+        let all = [
+            (self.sampling, r#""sampling":{}"#.to_owned()),
+            (
+                !modes.is_empty(),
+                format!(r#""elicitation":{{{}}}"#, modes.join(",")),
+            ),
+            (self.roots, r#""roots":{"listChanged":true}"#.to_owned()),
+        ];
+        let said = all
+            .into_iter()
+            .filter_map(|(has, said)| has.then_some(said));
+        format!("{{{}}}", said.collect::<Vec<_>>().join(","))
+    }
+
     /// Whether the client can be asked this; if not, the code of the error that says so.
     pub(super) fn allow(self, question: &Envelope) -> Result<(), i32> {
         let mode = || {

@@ -12,7 +12,7 @@ use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 
-use super::{level::Level, outbox::Outbox, session::Session};
+use super::{outbox::Outbox, session::Session};
 use crate::{
     mcp::{Envelope, splice},
     upstream::{Caller, Question},
@@ -65,6 +65,11 @@ impl Flight {
     /// Whether its time ran out.
     pub(super) fn has_timed_out(&self) -> bool {
         self.state.load(Ordering::Acquire) == TIMED_OUT
+    }
+
+    /// Returns the session.
+    pub(super) const fn session(&self) -> &Arc<Session> {
+        &self.session
     }
 
     /// Whether the client takes an event stream for an answer.
@@ -137,8 +142,7 @@ impl Caller for Flight {
     }
 
     fn heard(&self, message: &Envelope) {
-        let grave = |level| Level::of(message).is_none_or(|own| own >= level);
-        if message.method() == "notifications/message" && !self.session.level().is_none_or(grave) {
+        if message.method() == "notifications/message" && !self.session.heeds(message) {
             return;
         }
         // As above.

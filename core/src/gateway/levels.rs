@@ -106,7 +106,7 @@ impl Levels {
         }
         let of_server = |(server, entry): (&ServerName, &Arc<crate::view::Entry>)| {
             let endpoint = entry.endpoint().filter(|_| entry.is_listed())?;
-            if !endpoint.introduction().features.logging {
+            if !endpoint.is_shared() || !endpoint.introduction().features.logging {
                 return None;
             }
             let listeners = heeding.iter().filter(|session| session.scope.holds(server));

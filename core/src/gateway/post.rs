@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{
     Gateway,
     capabilities::Capabilities,
-    level::Level,
+    hello::hello,
     questions::Answered,
     respond,
     session::{Scope, Session},
@@ -19,12 +19,9 @@ use super::{
 };
 use crate::{
     catalog::{DefinitionKind, Features, list_result},
-    mcp::{
-        CLIENT_MESSAGE_BYTES_MAX, Envelope, InvalidEnvelope, Kind, Outgoing, Refusal, Revision,
-        json,
-    },
+    mcp::{CLIENT_MESSAGE_BYTES_MAX, Envelope, InvalidEnvelope, Kind, Refusal, Revision, json},
     runtime::by_size,
-    upstream::Reply,
+    upstream::Endpoint,
     view::{Snapshot, Subject},
 };
 
@@ -60,7 +57,7 @@ impl Gateway {
                     .await
             }
             Kind::Notification => {
-                notified(&session, &envelope);
+                self.notified(&session, &envelope);
                 respond::accepted()
             }
             Kind::Result | Kind::Error => match session.answered(&envelope) {
@@ -123,7 +120,8 @@ impl Gateway {
             .unwrap_or(Revision::LATEST);
         let (features, instructions) = self.features(&scope);
         let capabilities = Capabilities::of(envelope);
-        let Some(session) = self.sessions.begin(client, scope, capabilities) else {
+        let hello = hello(envelope, revision);
+        let Some(session) = self.sessions.begin(client, scope, capabilities, hello) else {
             let refusal = Refusal::of_message(
                 -32603,
                 "no_random_bytes",
@@ -234,49 +232,34 @@ impl Gateway {
         })
     }
 
-    /// Subscribes to a resource, or ends that.
-    async fn follow(&self, session: &Arc<Session>, envelope: &Envelope, on: bool) -> Response {
-        let id = envelope.id();
-        match self.try_follow(session, envelope, on).await {
-            Ok(Some(reply)) => respond::message(reply.under(&id)),
-            Ok(None) => respond::result(&id, Bytes::from_static(b"{}")),
-            Err(refusal) => respond::refusal(&id, &refusal),
-        }
+    /// Returns what the servers of an address are reached by.
+    pub(super) fn endpoints(&self, scope: &Scope) -> Vec<Endpoint> {
+        self.view.read(|now| {
+            let entries = now.servers.values();
+            let of_scope = entries.filter(|entry| scope.holds(&entry.name));
+            of_scope
+                .filter_map(|entry| entry.endpoint().cloned())
+                .collect()
+        })
     }
 
-    async fn try_follow(
-        &self,
-        session: &Arc<Session>,
-        envelope: &Envelope,
-        on: bool,
-    ) -> Result<Option<Reply>, Refusal> {
-        let target = self.target(&session.scope, Asked::Resource, envelope)?;
-        // A resource was found by its URI, and a request has an id.
-        let spelled = envelope.field("uri").ok().flatten().unwrap_or_default();
-        let spelled = Bytes::copy_from_slice(&envelope.bytes()[spelled]);
-        let body = envelope.bytes().clone();
-        let mut request = Outgoing::forward(body, envelope.id_range().unwrap_or_default());
-        if let Some((range, own)) = target.rename {
-            request.replace(range, own);
+    /// Takes a notification of a client.
+    fn notified(&self, session: &Session, envelope: &Envelope) {
+        match envelope.method() {
+            "notifications/cancelled" => {
+                if let Ok(Some(id)) = envelope.field("requestId") {
+                    session.cancel(&envelope.bytes()[id]);
+                }
+            }
+            "notifications/progress" => session.answering(envelope),
+            "notifications/roots/list_changed" => {
+                // Roots are declared on connections of a client's own alone.
+                for endpoint in self.endpoints(&session.scope) {
+                    endpoint.tell(session.number, envelope.bytes());
+                }
+            }
+            _ => {}
         }
-        let (server, uri) = (&target.server, target.uri.unwrap_or_default());
-        let followed = self
-            .standing
-            .follow(session, server, uri, spelled, request, on);
-        followed.await
-    }
-
-    fn set_level(&self, session: &Arc<Session>, envelope: &Envelope) -> Response {
-        let id = envelope.id();
-        let Some(level) = Level::of(envelope) else {
-            let remedy =
-                "Send one of debug, info, notice, warning, error, critical, alert, emergency.";
-            let message = "the level is none";
-            let refusal = Refusal::of_message(-32602, "invalid_params", message, remedy);
-            return respond::refusal(&id, &refusal);
-        };
-        self.standing.set_level(session, level);
-        respond::result(&id, Bytes::from_static(b"{}"))
     }
 
     /// Ends a session.
@@ -290,6 +273,9 @@ impl Gateway {
             return respond::no_session(b"null");
         };
         self.sessions.end(&session);
+        for endpoint in self.endpoints(&session.scope) {
+            endpoint.forget(session.number);
+        }
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NO_CONTENT;
         response
@@ -304,18 +290,6 @@ fn refresh(now: &Snapshot, scope: &Scope) {
         if let Some(endpoint) = entry.endpoint() {
             endpoint.refresh_if_old();
         }
-    }
-}
-
-fn notified(session: &Session, envelope: &Envelope) {
-    match envelope.method() {
-        "notifications/cancelled" => {
-            if let Ok(Some(id)) = envelope.field("requestId") {
-                session.cancel(&envelope.bytes()[id]);
-            }
-        }
-        "notifications/progress" => session.answering(envelope),
-        _ => {}
     }
 }
 

@@ -102,9 +102,10 @@ pub(super) fn refusal(server: &str, error: &CallError, repeatable: bool) -> Refu
                 Refusal::of_server(kind, Fault::Person, server, message, remedy),
             )
         }
-        CallError::NotConnected | CallError::Unreachable | CallError::SessionExpired => {
-            of_server("not_connected", "Try again in a moment.")
-        }
+        CallError::NotConnected
+        | CallError::NotOpened(_)
+        | CallError::Unreachable
+        | CallError::SessionExpired => of_server("not_connected", "Try again in a moment."),
         CallError::TimedOut => unsafe_unless(
             repeatable,
             of_server("timed_out", "Give its calls more time."),

@@ -17,6 +17,7 @@ use super::{
     questions::Questions, standing::Standing,
 };
 use crate::{
+    mcp::Envelope,
     server::ServerName,
     view::{Publisher, Snapshot, Subject},
 };
@@ -103,6 +104,8 @@ pub(super) struct Session {
     pub(super) client: Arc<str>,
     pub(super) scope: Scope,
     pub(super) capabilities: Capabilities,
+    /// What the client said of itself, as `params` of an `initialize` in its name.
+    pub(super) hello: Box<str>,
     pub(super) flights: Flights,
     pub(super) questions: Questions,
     /// What waits for the client's own stream.
@@ -189,6 +192,12 @@ impl Session {
         Level::of_number(self.level.load(Ordering::Relaxed))
     }
 
+    /// Whether a log message is grave enough for the client.
+    pub(super) fn heeds(&self, message: &Envelope) -> bool {
+        let grave = |level| Level::of(message).is_none_or(|own| own >= level);
+        self.level().is_none_or(grave)
+    }
+
     /// Takes note of how grave a log message must be.
     pub(super) fn set_level(&self, level: Level) {
         self.level.store(level as u8, Ordering::Relaxed);
@@ -232,6 +241,7 @@ impl Sessions {
         client: Arc<str>,
         scope: Scope,
         capabilities: Capabilities,
+        hello: Box<str>,
     ) -> Option<Arc<Session>> {
         let listed = self
             .publisher
@@ -243,6 +253,7 @@ impl Sessions {
             client,
             scope,
             capabilities,
+            hello,
             flights: Flights::default(),
             questions: Questions::default(),
             out: Outbox::default(),

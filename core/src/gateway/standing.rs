@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Resources that one session may subscribe to.
-const SUBSCRIPTIONS_MAX: usize = 1000;
+pub(super) const SUBSCRIPTIONS_MAX: usize = 1000;
 
 /// What clients want to hear beyond their own calls: which resources they follow, and how grave a
 /// log message must be. It outlives the connections of the servers.
@@ -63,12 +63,7 @@ impl Standing {
         on: bool,
     ) -> Result<Option<Reply>, Refusal> {
         if on && session.subscriptions.load(Ordering::Relaxed) >= SUBSCRIPTIONS_MAX {
-            return Err(Refusal::of_message(
-                -32000,
-                "too_many_subscriptions",
-                format!("a session may subscribe to {SUBSCRIPTIONS_MAX} resources"),
-                "Unsubscribe from some first.",
-            ));
+            return Err(too_many());
         }
         let (done, answer) = oneshot::channel();
         let wish = Wish::Follow {
@@ -164,4 +159,14 @@ impl Hears for Standing {
             _ => tracing::debug!(%server, "notification for nobody passed over"),
         }
     }
+}
+
+/// Refuses a subscription beyond what one session may have.
+pub(super) fn too_many() -> Refusal {
+    Refusal::of_message(
+        -32000,
+        "too_many_subscriptions",
+        format!("a session may subscribe to {SUBSCRIPTIONS_MAX} resources"),
+        "Unsubscribe from some first.",
+    )
 }

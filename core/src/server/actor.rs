@@ -10,15 +10,17 @@ use tokio::{
 };
 
 use super::{
-    Backoff, Cause, CauseKind, Circumstances, Effect, Input, Phase, ServerName, Spec, Transport,
-    logs::Log,
+    Backoff, Cause, CauseKind, Circumstances, Effect, Input, Phase, ServerName, SessionMode, Spec,
+    Transport, logs::Log,
 };
 use crate::{
     api::wire::{IdleReason, Stage},
     catalog::Catalog,
     desired::Aim,
     metrics::Metrics,
-    upstream::{self, Audience, Connection, Connector, Endpoint, Introduction, Link, Signals},
+    upstream::{
+        self, Audience, Connection, Connector, Endpoint, Introduction, Link, Opener, Pool, Signals,
+    },
     view::Reporter,
 };
 
@@ -81,6 +83,8 @@ pub struct Actor {
     generation: u64,
     opening: Work<Result<Box<Link>, Cause>>,
     link: Option<Box<Link>>,
+    /// The connections of clients' own, where each has one.
+    pool: Option<Pool>,
     introducing: Work<Result<Endpoint, Cause>>,
     listing: Work<()>,
     stages: (mpsc::UnboundedSender<Stage>, mpsc::UnboundedReceiver<Stage>),
@@ -120,6 +124,7 @@ impl Actor {
             generation: 0,
             opening: None,
             link: None,
+            pool: None,
             introducing: None,
             listing: None,
             // Bounded by the three stages of one attempt.
@@ -198,7 +203,10 @@ impl Actor {
             }
             Wakeup::Ended(cause) => self.lost(cause),
             Wakeup::Reached(stage) => self.apply(Input::Reached(stage)),
-            Wakeup::Introduced(Ok(endpoint)) => self.apply(Input::Up(endpoint)),
+            Wakeup::Introduced(Ok(endpoint)) => {
+                self.pool = endpoint.pool().cloned();
+                self.apply(Input::Up(endpoint));
+            }
             Wakeup::ListsChanged => self.list_again(),
             Wakeup::Listed => {}
             Wakeup::Spoken => {
@@ -296,6 +304,9 @@ impl Actor {
         if let Some(link) = self.link.take() {
             self.closing.spawn(link.close());
         }
+        if let Some(pool) = self.pool.take() {
+            self.closing.spawn(pool.close());
+        }
     }
 
     fn connect(&mut self) {
@@ -321,6 +332,7 @@ impl Actor {
     ) -> impl Future<Output = Result<Endpoint, Cause>> + Send + use<> {
         let spec = self.spec.clone();
         let (server, context) = (self.reporter.server().clone(), self.context.clone());
+        let log = self.log.clone();
         let stages = self.stages.0.clone();
         let default = if self.proven {
             Spec::INIT_TIMEOUT
@@ -340,13 +352,22 @@ impl Actor {
                 Ok(Ok(introduced)) => introduced,
                 Ok(Err(_)) if went_down_with_its_process(&connection) => return pending().await,
                 Ok(Err(cause)) => return Err(cause),
-                Err(_) => return Err(too_slow(deadline)),
+                Err(_) => return Err(upstream::too_slow(deadline)),
             };
             if !hand_in(&context, &server, &spec, catalog).await {
                 return Err(not_kept());
             }
             let metrics = context.metrics.calls(server.as_str());
-            let endpoint = Endpoint::new(server, connection, introduction, spec, metrics);
+            let pool = (spec.session == SessionMode::PerClient).then(|| {
+                Pool::new(Opener {
+                    connector: Arc::clone(&context.connector),
+                    server: server.clone(),
+                    spec: Arc::clone(&spec),
+                    log,
+                    audience: context.audience.clone(),
+                })
+            });
+            let endpoint = Endpoint::new(server, connection, introduction, spec, metrics, pool);
             endpoint.listed();
             Ok(endpoint)
         }
@@ -413,17 +434,6 @@ fn went_down_with_its_process(connection: &Connection) -> bool {
         Connection::Stdio(connection) => connection.pending().closed().is_some(),
         Connection::Http(_) => false,
     }
-}
-
-fn too_slow(deadline: std::time::Duration) -> Cause {
-    Cause::new(
-        CauseKind::InitTimeout,
-        format!(
-            "it did not answer within {}",
-            humantime::format_duration(deadline)
-        ),
-        "Look at its log; give it more time with \"initTimeout\" if it needs more.",
-    )
 }
 
 /// Polls what is under way; forever pending where nothing is. Cancel-safe: the work stays where it

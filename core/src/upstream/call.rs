@@ -101,6 +101,9 @@ pub enum CallError {
     /// The address answers with something that is not MCP.
     #[error("the address answers with something that is not MCP")]
     NotMcp,
+    /// No connection of the client's own could be opened.
+    #[error("no connection of the client's own: {0}")]
+    NotOpened(String),
     /// The address cannot be reached, so the server did nothing.
     #[error("the address cannot be reached")]
     Unreachable,

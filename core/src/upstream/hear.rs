@@ -34,7 +34,10 @@ impl Ear<'_> {
             "notifications/tools/list_changed"
             | "notifications/prompts/list_changed"
             | "notifications/resources/list_changed" => self.signals.lists_changed(),
-            "notifications/resources/updated" => self.signals.heard(message),
+            "notifications/resources/updated" => match self.signals.owner() {
+                Some(owner) => owner.heard(message),
+                None => self.signals.heard(message),
+            },
             "notifications/message" | "notifications/elicitation/complete" => {
                 match self.whose(cause) {
                     Whose::One(caller) => caller.heard(message),

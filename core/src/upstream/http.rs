@@ -303,6 +303,7 @@ impl HttpConnection {
             | CallError::NotReading
             | CallError::InvalidReply(_)
             | CallError::TooLong
+            | CallError::NotOpened(_)
             | CallError::HttpStatus(_)
             | CallError::Redirected
             | CallError::NotMcp => return,

@@ -120,6 +120,7 @@ fn lost(connection: &HttpConnection, error: &CallError) {
         | CallError::NotReading
         | CallError::InvalidReply(_)
         | CallError::TooLong
+        | CallError::NotOpened(_)
         | CallError::HttpStatus(_)
         | CallError::Redirected
         | CallError::NotMcp => CauseKind::ConnectionLost,

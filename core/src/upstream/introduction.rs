@@ -53,8 +53,25 @@ pub async fn introduce(
         Revision::LATEST,
         env!("CARGO_PKG_VERSION"),
     );
+    let introduction = initialize(connection, &params).await?;
+    reached(Stage::Listing);
+    let catalog = list(connection, &introduction).await?;
+    if let Connection::Http(http) = connection {
+        http.listen();
+    }
+    Ok((introduction, catalog))
+}
+
+/// Initializes a connection with `params`.
+///
+/// # Errors
+/// When the server does not answer as MCP says.
+pub(super) async fn initialize(
+    connection: &Connection,
+    params: &str,
+) -> Result<Introduction, Cause> {
     let reply = connection
-        .request(&Outgoing::new("initialize", &params), None)
+        .request(&Outgoing::new("initialize", params), None)
         .await
         .map_err(|error| cause(&error))?;
     let introduction = read(&reply)?;
@@ -65,12 +82,19 @@ pub async fn introduce(
         .notify("notifications/initialized", "{}")
         .await
         .map_err(|error| cause(&error))?;
-    reached(Stage::Listing);
-    let catalog = list(connection, &introduction).await?;
-    if let Connection::Http(http) = connection {
-        http.listen();
-    }
-    Ok((introduction, catalog))
+    Ok(introduction)
+}
+
+/// Returns what a server is that did not answer in time.
+pub fn too_slow(deadline: Duration) -> Cause {
+    Cause::new(
+        CauseKind::InitTimeout,
+        format!(
+            "it did not answer within {}",
+            humantime::format_duration(deadline)
+        ),
+        "Look at its log; give it more time with \"initTimeout\" if it needs more.",
+    )
 }
 
 /// Lists what the server offers, page by page, all kinds side by side.
@@ -234,6 +258,7 @@ fn cause(error: &CallError) -> Cause {
         CallError::NotConnected
         | CallError::ServerEnded
         | CallError::Revoked(_)
+        | CallError::NotOpened(_)
         | CallError::NotReading => Cause::new(
             CauseKind::ConnectionLost,
             message,

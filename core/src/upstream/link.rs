@@ -7,7 +7,7 @@ use tokio::{sync::Notify, task::JoinHandle};
 
 use super::{Audience, CallError, Caller, HttpConnection, Pending, Reply, StdioConnection};
 use crate::{
-    mcp::{Envelope, Outgoing},
+    mcp::{Envelope, Outgoing, one_line},
     process::{Ended, Environment, EnvironmentSource, Patience, Pipes, Process, SpawnError},
     server::{Cause, CauseKind, HttpFlavor, ServerName, Spec, Transport, logs::Log},
 };
@@ -19,6 +19,7 @@ pub struct Signals {
     end: Notify,
     lists: Notify,
     audience: OnceLock<(ServerName, Audience)>,
+    owner: OnceLock<Arc<dyn Caller>>,
 }
 
 impl Signals {
@@ -35,9 +36,15 @@ impl Signals {
         }
     }
 
+    /// Says for which client the connection is. The first word stands.
+    pub(super) fn owned_by(&self, owner: Arc<dyn Caller>) {
+        // A connection of a client's own is opened for one.
+        let _ = self.owner.set(owner);
+    }
+
     /// Returns the client that the connection is for; `None` where clients share it.
     pub(super) fn owner(&self) -> Option<Arc<dyn Caller>> {
-        None
+        self.owner.get().cloned()
     }
 
     /// Says that the connection has ended. The first reason stands.
@@ -100,9 +107,20 @@ impl Connection {
     /// When it could not be sent.
     pub async fn notify(&self, method: &str, params: &str) -> Result<(), CallError> {
         let message = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
+        self.send(message.into_bytes()).await
+    }
+
+    /// Sends a message for which no answer is due.
+    ///
+    /// # Errors
+    /// When it could not be sent.
+    pub async fn send(&self, mut message: Vec<u8>) -> Result<(), CallError> {
         match self {
-            Self::Stdio(connection) => connection.send(message.into_bytes()),
-            Self::Http(connection) => connection.post(message.into_bytes()).await,
+            Self::Stdio(connection) => {
+                one_line(&mut message);
+                connection.send(message)
+            }
+            Self::Http(connection) => connection.post(message).await,
         }
     }
 
