@@ -10,8 +10,8 @@ use tokio::{
 };
 
 use super::{
-    Backoff, Cause, CauseKind, Circumstances, Effect, Input, Phase, ServerName, SessionMode, Spec,
-    Transport, logs::Log,
+    Backoff, Cause, CauseKind, Circumstances, Effect, HttpFlavor, Input, Phase, ServerName,
+    SessionMode, Spec, Transport, logs::Log,
 };
 use crate::{
     api::wire::{IdleReason, Stage},
@@ -88,6 +88,8 @@ pub struct Actor {
     introducing: Work<Result<Endpoint, Cause>>,
     listing: Work<()>,
     stages: (mpsc::UnboundedSender<Stage>, mpsc::UnboundedReceiver<Stage>),
+    /// What is known of an address that may speak the older transport only.
+    older: Option<Older>,
     /// Connections on their way down.
     closing: JoinSet<()>,
     wake_at: Option<Instant>,
@@ -95,6 +97,14 @@ pub struct Actor {
     tell_at: Instant,
     /// Why the next attempt is another one.
     again: Option<&'static str>,
+}
+
+/// What is known of an address that may speak HTTP+SSE only.
+enum Older {
+    /// It is being tried, since the newer transport was refused.
+    Tried(Cause),
+    /// It speaks it.
+    Spoken,
 }
 
 enum Wakeup {
@@ -129,6 +139,7 @@ impl Actor {
             listing: None,
             // Bounded by the three stages of one attempt.
             stages: mpsc::unbounded_channel(),
+            older: None,
             closing: JoinSet::new(),
             wake_at: None,
             tell_at: Instant::now(),
@@ -190,7 +201,16 @@ impl Actor {
                 self.introducing = Some(Box::pin(self.introduction(link.connection.clone())));
                 self.link = Some(link);
             }
+            Wakeup::Introduced(Err(cause)) if self.may_be_older() => {
+                self.let_go();
+                self.open_older(cause);
+            }
             Wakeup::Opened(Err(cause)) | Wakeup::Introduced(Err(cause)) => {
+                // What the newer transport said tells more than what the older did.
+                let cause = match self.older.take() {
+                    Some(Older::Tried(first)) => first,
+                    Some(Older::Spoken) | None => cause,
+                };
                 let last_lines = if cause.last_lines.is_empty() {
                     self.log.last_stderr()
                 } else {
@@ -205,6 +225,9 @@ impl Actor {
             Wakeup::Reached(stage) => self.apply(Input::Reached(stage)),
             Wakeup::Introduced(Ok(endpoint)) => {
                 self.pool = endpoint.pool().cloned();
+                if let Some(Older::Tried(_)) = self.older {
+                    self.older = Some(Older::Spoken);
+                }
                 self.apply(Input::Up(endpoint));
             }
             Wakeup::ListsChanged => self.list_again(),
@@ -235,6 +258,10 @@ impl Actor {
                 generation,
             } => {
                 let fresh = self.generation != generation;
+                let before = self.spec.as_ref().map(|spec| &spec.transport);
+                if before != Some(&spec.transport) {
+                    self.older = None;
+                }
                 (self.spec, self.proven, self.generation) = (Some(spec), proven, generation);
                 if fresh && matches!(self.phase, Phase::Connected { .. }) {
                     self.again = Some("wished");
@@ -319,10 +346,40 @@ impl Actor {
                 .actors()
                 .restarted(self.reporter.server().as_str(), reason);
         }
+        let spec = match &self.older {
+            Some(Older::Spoken) => Arc::new(spec.over_sse()),
+            Some(Older::Tried(_)) | None => spec,
+        };
+        self.open(spec);
+    }
+
+    fn open(&mut self, spec: Arc<Spec>) {
         let (connector, log) = (Arc::clone(&self.context.connector), self.log.clone());
         self.opening = Some(Box::pin(async move {
             connector.open(&spec, &log).await.map(Box::new)
         }));
+    }
+
+    /// Whether the address that was just refused may speak the older transport.
+    fn may_be_older(&self) -> bool {
+        let auto = self.spec.as_ref().is_some_and(|spec| {
+            let Transport::Http { flavor, .. } = &spec.transport else {
+                return false;
+            };
+            *flavor == HttpFlavor::Auto
+        });
+        let link = self.link.as_ref();
+        auto && link.is_some_and(|link| link.connection.looks_older())
+    }
+
+    /// Tries the older transport in the same attempt, after the newer was refused with `cause`.
+    fn open_older(&mut self, cause: Cause) {
+        if let Some(spec) = &self.spec {
+            self.log.core("it refused Streamable HTTP; trying HTTP+SSE");
+            let older = Arc::new(spec.over_sse());
+            self.older = Some(Older::Tried(cause));
+            self.open(older);
+        }
     }
 
     /// Returns the way from a fresh connection to an endpoint that clients may use.
@@ -332,7 +389,7 @@ impl Actor {
     ) -> impl Future<Output = Result<Endpoint, Cause>> + Send + use<> {
         let spec = self.spec.clone();
         let (server, context) = (self.reporter.server().clone(), self.context.clone());
-        let log = self.log.clone();
+        let (log, older) = (self.log.clone(), self.older.is_some());
         let stages = self.stages.0.clone();
         let default = if self.proven {
             Spec::INIT_TIMEOUT
@@ -362,7 +419,11 @@ impl Actor {
                 Pool::new(Opener {
                     connector: Arc::clone(&context.connector),
                     server: server.clone(),
-                    spec: Arc::clone(&spec),
+                    spec: if older {
+                        Arc::new(spec.over_sse())
+                    } else {
+                        Arc::clone(&spec)
+                    },
                     log,
                     audience: context.audience.clone(),
                 })
@@ -432,7 +493,7 @@ fn not_kept() -> Cause {
 fn went_down_with_its_process(connection: &Connection) -> bool {
     match connection {
         Connection::Stdio(connection) => connection.pending().closed().is_some(),
-        Connection::Http(_) => false,
+        Connection::Http(_) | Connection::Sse(_) => false,
     }
 }
 

@@ -107,6 +107,7 @@ pub struct HttpConnection {
     signals: Arc<Signals>,
     stream: Mutex<Option<JoinHandle<()>>>,
     closing: AtomicBool,
+    looks_older: AtomicBool,
     own: Weak<Self>,
     back: Back,
 }
@@ -157,6 +158,7 @@ impl HttpConnection {
             signals: Arc::new(Signals::default()),
             stream: Mutex::new(None),
             closing: AtomicBool::new(false),
+            looks_older: AtomicBool::new(false),
             own: own.clone(),
             back: Back {
                 connection: next_number(),
@@ -250,6 +252,10 @@ impl HttpConnection {
         let status = response.status();
         if status.is_success() {
             return Ok(());
+        }
+        if self.revision.get().is_none() {
+            let older = matches!(status.as_u16(), 400 | 404 | 405);
+            self.looks_older.store(older, Ordering::Relaxed);
         }
         Err(match status {
             StatusCode::UNAUTHORIZED => CallError::SignInNeeded,
@@ -430,6 +436,11 @@ impl HttpConnection {
             // A server that is gone, or knows no DELETE, has nothing to end.
             let _ = tokio::time::timeout(DELETE_TIMEOUT, self.send(request)).await;
         }
+    }
+
+    /// Whether the address refused to be initialized as one does that speaks HTTP+SSE only.
+    pub fn looks_older(&self) -> bool {
+        self.looks_older.load(Ordering::Relaxed)
     }
 
     /// Returns the requests in flight.

@@ -56,9 +56,7 @@ pub async fn introduce(
     let introduction = initialize(connection, &params).await?;
     reached(Stage::Listing);
     let catalog = list(connection, &introduction).await?;
-    if let Connection::Http(http) = connection {
-        http.listen();
-    }
+    connection.listen();
     Ok((introduction, catalog))
 }
 
@@ -75,9 +73,7 @@ pub(super) async fn initialize(
         .await
         .map_err(|error| cause(&error))?;
     let introduction = read(&reply)?;
-    if let Connection::Http(http) = connection {
-        http.agreed_on(introduction.revision);
-    }
+    connection.agreed_on(introduction.revision);
     connection
         .notify("notifications/initialized", "{}")
         .await
@@ -252,7 +248,7 @@ fn invalid(message: &str) -> Cause {
 }
 
 /// Returns why a connection is not to be had, from why a request on the way to it failed.
-fn cause(error: &CallError) -> Cause {
+pub(super) fn cause(error: &CallError) -> Cause {
     let message = error.to_string();
     match error {
         CallError::NotConnected

@@ -5,9 +5,11 @@ use std::{
 
 use tokio::{sync::Notify, task::JoinHandle};
 
-use super::{Audience, CallError, Caller, HttpConnection, Pending, Reply, StdioConnection};
+use super::{
+    Audience, CallError, Caller, HttpConnection, Pending, Reply, SseConnection, StdioConnection,
+};
 use crate::{
-    mcp::{Envelope, Outgoing, one_line},
+    mcp::{Envelope, Outgoing, Revision, one_line},
     process::{Ended, Environment, EnvironmentSource, Patience, Pipes, Process, SpawnError},
     server::{Cause, CauseKind, HttpFlavor, ServerName, Spec, Transport, logs::Log},
 };
@@ -54,6 +56,11 @@ impl Signals {
         self.end.notify_one();
     }
 
+    /// Whether the connection has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.get().is_some()
+    }
+
     /// Says that what the server offers may have changed.
     pub fn lists_changed(&self) {
         self.lists.notify_one();
@@ -82,6 +89,8 @@ pub enum Connection {
     Stdio(Arc<StdioConnection>),
     /// Over Streamable HTTP.
     Http(Arc<HttpConnection>),
+    /// Over HTTP+SSE.
+    Sse(Arc<SseConnection>),
 }
 
 impl Connection {
@@ -98,6 +107,7 @@ impl Connection {
         match self {
             Self::Stdio(connection) => connection.request(request, caller).await,
             Self::Http(connection) => connection.request(request, caller).await,
+            Self::Sse(connection) => connection.request(request, caller).await,
         }
     }
 
@@ -121,6 +131,32 @@ impl Connection {
                 connection.send(message)
             }
             Self::Http(connection) => connection.post(message).await,
+            Self::Sse(connection) => connection.post(message).await,
+        }
+    }
+
+    /// Takes note of the revision agreed on.
+    pub fn agreed_on(&self, revision: Revision) {
+        match self {
+            Self::Stdio(_) => {}
+            Self::Http(connection) => connection.agreed_on(revision),
+            Self::Sse(connection) => connection.agreed_on(revision),
+        }
+    }
+
+    /// Begins to listen for what the server says by itself, where that takes something.
+    pub fn listen(&self) {
+        match self {
+            Self::Stdio(_) | Self::Sse(_) => {}
+            Self::Http(connection) => connection.listen(),
+        }
+    }
+
+    /// Whether the address answered as one does that speaks the older HTTP+SSE only.
+    pub fn looks_older(&self) -> bool {
+        match self {
+            Self::Stdio(_) | Self::Sse(_) => false,
+            Self::Http(connection) => connection.looks_older(),
         }
     }
 
@@ -129,6 +165,7 @@ impl Connection {
         match self {
             Self::Stdio(connection) => connection.pending(),
             Self::Http(connection) => connection.pending(),
+            Self::Sse(connection) => connection.pending(),
         }
     }
 
@@ -137,6 +174,7 @@ impl Connection {
         match self {
             Self::Stdio(connection) => connection.signals(),
             Self::Http(connection) => connection.signals(),
+            Self::Sse(connection) => connection.signals(),
         }
     }
 }
@@ -206,13 +244,13 @@ impl Connector for Launcher {
                     start(&command, &environment, spec, log)
                 }
                 Transport::Http {
+                    url,
+                    headers,
                     flavor: HttpFlavor::Sse,
-                    ..
-                } => Err(Cause::new(
-                    CauseKind::UnsupportedTransport,
-                    "the HTTP+SSE transport of 2024-11-05 is not spoken yet",
-                    "Use the server's Streamable HTTP address (often ending in /mcp) with \"type\": \"http\".",
-                )),
+                } => {
+                    let connection = SseConnection::open(url, headers, spec.max_concurrent).await?;
+                    Ok(Link::new(Connection::Sse(connection), log))
+                }
                 Transport::Http {
                     url,
                     headers,
@@ -325,6 +363,7 @@ impl Link {
         match self.connection {
             Connection::Stdio(connection) => connection.close(),
             Connection::Http(connection) => connection.close().await,
+            Connection::Sse(connection) => connection.close(),
         }
         if let Some(process) = self.process {
             process.end(Patience::ORDERLY).await;

@@ -317,9 +317,7 @@ async fn begin(
     followed: BTreeSet<String>,
 ) -> Result<(), Cause> {
     let introduction = introduction::initialize(connection, &patron.initialize).await?;
-    if let Connection::Http(http) = connection {
-        http.listen();
-    }
+    connection.listen();
     if let Some(level) = patron.level.filter(|_| introduction.features.logging) {
         let params = format!(r#"{{"level":"{level}"}}"#);
         let request = Outgoing::new("logging/setLevel", &params);
@@ -339,7 +337,9 @@ impl Place {
     /// Whether it is on its way to being of use, or is of use.
     fn is_open(&self) -> bool {
         let ended = match &*self.opened.borrow() {
-            Some(Ok(connection)) => connection.pending().closed().is_some(),
+            Some(Ok(connection)) => {
+                connection.pending().closed().is_some() || connection.signals().has_ended()
+            }
             Some(Err(_)) => true,
             None => false,
         };

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::HttpConnection;
+use super::{HttpConnection, SseConnection};
 use crate::mcp::{Envelope, Refusal, refusal::Fault, splice};
 
 /// What a server asks of a client, until it is answered. Dropped without an answer it is refused:
@@ -31,6 +31,7 @@ pub struct Back {
 pub(super) enum Way {
     Stdio(mpsc::WeakSender<Vec<u8>>),
     Http(Weak<HttpConnection>),
+    Sse(Weak<SseConnection>),
 }
 
 impl Back {
@@ -45,6 +46,11 @@ impl Back {
                 }
             }
             Way::Http(connection) => {
+                if let Some(connection) = connection.upgrade() {
+                    connection.post_later(message);
+                }
+            }
+            Way::Sse(connection) => {
                 if let Some(connection) = connection.upgrade() {
                     connection.post_later(message);
                 }

@@ -140,6 +140,7 @@ impl Full {
                 "link",
                 "Returns a link to `uri`, and what is embedded from there.",
             ),
+            tool("raw", "Answers with `text` as `member`."),
             tool(
                 "standing",
                 "Returns what the client declared, wants and follows.",

@@ -11,6 +11,7 @@ pub mod scripted;
 pub mod stdio;
 
 pub mod http;
+mod http_legacy;
 
 #[cfg(unix)]
 pub mod offspring;

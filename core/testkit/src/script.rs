@@ -62,6 +62,10 @@ pub struct Script {
 pub struct HttpScript {
     /// The port of 127.0.0.1; 0 for any.
     pub port: u16,
+    /// Speaks HTTP+SSE, the transport of 2024-11-05, instead.
+    pub legacy: bool,
+    /// Where it says that messages go, if not to itself.
+    pub legacy_endpoint: Option<String>,
     /// Answers requests with an event stream instead of a JSON body.
     pub sse: bool,
     /// Answers everything with a redirect to this address.
@@ -152,6 +156,8 @@ impl Script {
                     over_http = true;
                     http.port = number(&value()?)?;
                 }
+                "--legacy" => http.legacy = true,
+                "--legacy-endpoint" => http.legacy_endpoint = Some(value()?),
                 "--sse" => http.sse = true,
                 "--http-redirect" => http.redirect = Some(value()?),
                 "--http-html" => http.html = true,

@@ -129,6 +129,11 @@ impl Scripted {
             return None;
         }
         let id = id.get();
+        if let Some((member, text)) = self.raw(method, message) {
+            return Some(format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"{member}":{text}}}"#
+            ));
+        }
         let outcome = match method {
             "initialize" => {
                 self.full.initialized_by(&params(message));
@@ -161,6 +166,18 @@ impl Scripted {
         Some(format!(
             r#"{{"jsonrpc":"2.0","id":{id},"{member}":{value}}}"#
         ))
+    }
+
+    /// Returns what the tool `raw` is asked to answer with, to the letter.
+    fn raw(&self, method: &str, message: &Incoming<'_>) -> Option<(String, String)> {
+        self.script
+            .full
+            .as_ref()
+            .filter(|_| method == "tools/call")?;
+        let params = params(message);
+        let text = |member: &str| params["arguments"][member].as_str().map(str::to_owned);
+        (params["name"] == "raw").then_some(())?;
+        Some((text("member")?, text("text")?))
     }
 
     fn answered(&self, message: &Incoming<'_>) {

@@ -15,6 +15,7 @@ mod duplex;
 mod first_light;
 mod held;
 mod offers;
+mod older;
 mod per_client;
 mod restart;
 mod storm;
