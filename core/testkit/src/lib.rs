@@ -24,6 +24,7 @@ pub mod upstream;
 
 pub mod forwarder;
 pub mod load;
+pub mod messy;
 pub mod pipe;
 pub mod table;
 pub mod view;
