@@ -22,7 +22,7 @@ use axum::{
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     script::HttpScript,
@@ -32,11 +32,15 @@ use crate::{
 /// Where its stream is.
 pub(crate) const PATH: &str = "/sse";
 
+/// Where a test has every stream ended.
+pub(crate) const HANG_UP: &str = "/testkit/hang-up";
+
 struct Server {
     scripted: Scripted,
     script: HttpScript,
     sessions: Mutex<HashMap<u64, mpsc::UnboundedSender<String>>>,
     next: AtomicU64,
+    hung_up: watch::Sender<()>,
 }
 
 pub(crate) async fn run(
@@ -49,10 +53,12 @@ pub(crate) async fn run(
         script,
         sessions: Mutex::default(),
         next: AtomicU64::new(1),
+        hung_up: watch::Sender::new(()),
     });
     let app = Router::new()
         .route(PATH, get(listen))
         .route("/message", post(take))
+        .route(HANG_UP, post(hang_up))
         .layer(DefaultBodyLimit::disable())
         .with_state(server);
     axum::serve(listener, app).await
@@ -65,12 +71,21 @@ async fn listen(State(server): State<Arc<Server>>) -> Response {
     let elsewhere = server.script.legacy_endpoint.clone();
     let endpoint = elsewhere.unwrap_or_else(|| format!("/message?session={number}"));
     let first = stream::iter([format!("event: endpoint\ndata: {endpoint}\n\n")]);
-    let rest = stream::unfold(receiver, |mut receiver| async move {
-        let line: String = receiver.recv().await?;
-        Some((format!("event: message\ndata: {line}\n\n"), receiver))
+    let state = (receiver, server.hung_up.subscribe());
+    let rest = stream::unfold(state, |(mut receiver, mut hung_up)| async move {
+        let line: String = tokio::select! {
+            line = receiver.recv() => line?,
+            _ = hung_up.changed() => return None,
+        };
+        let event = format!("event: message\ndata: {line}\n\n");
+        Some((event, (receiver, hung_up)))
     });
     let body = Body::from_stream(first.chain(rest).map(Ok::<_, Infallible>));
     ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
+}
+
+async fn hang_up(State(server): State<Arc<Server>>) {
+    server.hung_up.send_replace(());
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narthex_testkit::{core::Core, entry::Entry, session::Session, upstream::Upstream};
+use narthex_testkit::{core::Core, entry::Entry, gate::Gate, session::Session, upstream::Upstream};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -46,25 +46,21 @@ async fn it_is_spoken_where_the_entry_says_so_and_found_out_where_it_does_not() 
 #[tokio::test]
 async fn a_stream_that_ends_is_another_session_and_the_client_goes_on() {
     let upstream = Upstream::start(&["--legacy"]).await;
-    let (url, port) = (upstream.url().to_owned(), port(upstream.url()));
-    let core = Core::trusted([("alpha", Entry::url(&url))]).await;
+    let core = Core::trusted([("alpha", Entry::url(upstream.url()))]).await;
     let session = core.session().await;
-    session.call("alpha__echo", json!({"text": "a"})).await;
+    let gate = Gate::open();
 
-    // Its end is told to a call in flight, and the next finds what replaces it.
-    let ended = session.call("alpha__crash", json!({})).await;
+    let holding = session.call("alpha__hold", gate.arguments());
+    let ending = async {
+        let held = gate.arrived().await;
+        upstream.hang_up().await;
+        held
+    };
+    let (ended, _held) = tokio::join!(holding, ending);
+
     assert_eq!(ended.error_kind(), "server_ended");
-    drop(upstream);
-    let _again = Upstream::run(&["--http", &port, "--legacy"]).await;
-
-    timeout(
-        SOON,
-        core.wait_until("alpha", |server| server.is("connected")),
-    )
-    .await
-    .unwrap();
-    let answer = session.call("alpha__echo", json!({"text": "b"})).await;
-    assert_eq!(answer.text(), "b");
+    let answer = session.call("alpha__echo", json!({"text": "b"}));
+    assert_eq!(timeout(SOON, answer).await.unwrap().text(), "b");
 }
 
 #[tokio::test]
@@ -105,11 +101,6 @@ async fn an_address_that_speaks_neither_is_told_by_what_the_newer_said() {
     let error = server.error.unwrap();
     assert_eq!(error.kind, "http_status");
     assert!(error.message.contains("404"), "{error:?}");
-}
-
-fn port(url: &str) -> String {
-    let address = url.strip_prefix("http://127.0.0.1:").unwrap();
-    address.split('/').next().unwrap().to_owned()
 }
 
 async fn able(core: &Core) -> Session {
