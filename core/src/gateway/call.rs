@@ -19,6 +19,7 @@ use super::{
 use crate::{
     mcp::{Envelope, Outgoing, Refusal, Spliced},
     metrics::Outcome,
+    runtime::by_size,
     upstream::{CallError, Caller, Endpoint, Lease, Reply},
     view::View,
 };
@@ -137,9 +138,10 @@ impl Call {
 
     /// Returns the answer with the URIs in it as they are called at the client's address.
     fn with_links(&self, reply: &Reply, id: &Bytes) -> Spliced {
-        let server = &self.target.server;
-        let edits = self.view.read(|now| {
-            links::edits(&reply.payload(), |uri| {
+        let (server, payload) = (&self.target.server, reply.payload());
+        let now = self.view.snapshot();
+        let edits = by_size(payload.len(), || {
+            links::edits(&payload, |uri| {
                 let offered = now.offers.resources().offered(server, uri);
                 (offered != uri).then(|| offered.into_owned())
             })

@@ -155,6 +155,72 @@ async fn over_http_each_question_comes_on_the_stream_of_its_call() {
 }
 
 #[tokio::test]
+async fn whatever_the_order_no_message_reaches_the_wrong_client() {
+    const CLIENTS: usize = 3;
+    const CALLS: u64 = 100;
+    let upstream = Upstream::start(&["--full", "kit", "--sse"]).await;
+    let stdio = full().set("session", "per_client");
+    let core = Core::trusted([("alpha", Entry::url(upstream.url())), ("beta", stdio)]).await;
+    let mut clients = tokio::task::JoinSet::new();
+
+    for number in 0..CLIENTS {
+        let session = able(&core).await;
+        clients.spawn(async move {
+            let mut rng = fastrand::Rng::with_seed(number as u64);
+            for call in 0..CALLS {
+                // Its own word is in everything that a client asks for.
+                let word = format!("{number}-{call}");
+                let server = rng.choice(["alpha", "beta"]).unwrap();
+                match rng.u8(0..3) {
+                    0 => elicited(&session, server, &word).await,
+                    1 => progressed(&session, server, &word).await,
+                    _ => abandoned(&session, server, &word, &mut rng).await,
+                }
+            }
+        });
+    }
+
+    while let Some(done) = clients.join_next().await {
+        done.unwrap();
+    }
+}
+
+/// Has the server ask for a word, and answers with it.
+async fn elicited(session: &Session, server: &str, word: &str) {
+    let arguments = json!({"method": "elicitation/create", "params": {"message": word}});
+    let mut stream = ask_of(session, server, arguments).await;
+    let question = timeout(SOON, stream.message()).await.unwrap();
+    assert_eq!(question["params"]["message"], word);
+    let result = json!({"action": "accept", "content": {"word": word}});
+    session.answer(&question, result.clone()).await;
+    assert_eq!(answer(&mut stream).await, json!({"result": result}));
+}
+
+/// Has progress reported under a token of its own.
+async fn progressed(session: &Session, server: &str, word: &str) {
+    let params = json!({
+        "name": format!("{server}__progress"),
+        "arguments": {"steps": 3, "ms": 1},
+        "_meta": {"progressToken": word},
+    });
+    let told = session.request("tools/call", params).await;
+    assert!(told.is_ok(), "{told:?}");
+    for notice in &told.before {
+        assert_eq!(notice["params"]["progressToken"], word);
+    }
+}
+
+/// Goes away with a question unanswered, at one moment or another.
+async fn abandoned(session: &Session, server: &str, word: &str, rng: &mut fastrand::Rng) {
+    let arguments = json!({"method": "sampling/createMessage", "params": {"metadata": word}});
+    let mut stream = ask_of(session, server, arguments).await;
+    if rng.bool() {
+        let question = timeout(SOON, stream.message()).await.unwrap();
+        assert_eq!(question["params"]["metadata"], word);
+    }
+}
+
+#[tokio::test]
 async fn a_client_without_an_event_stream_is_asked_on_its_own_stream_or_not_at_all() {
     let core = Core::trusted([("alpha", full())]).await;
     let session = able(&core).await;
@@ -265,7 +331,11 @@ async fn able(core: &Core) -> Session {
 }
 
 async fn ask(session: &Session, arguments: Value) -> SseStream {
-    let params = json!({"name": "alpha__ask", "arguments": arguments});
+    ask_of(session, "alpha", arguments).await
+}
+
+async fn ask_of(session: &Session, server: &str, arguments: Value) -> SseStream {
+    let params = json!({"name": format!("{server}__ask"), "arguments": arguments});
     session.stream("tools/call", params).await
 }
 
