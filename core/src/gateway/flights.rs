@@ -72,6 +72,12 @@ impl Flight {
         &self.session
     }
 
+    /// Has it look for questions at its end; `false` where that has come already.
+    pub(super) fn takes_questions(&self) -> bool {
+        self.asked.store(true, Ordering::SeqCst);
+        !self.ended.load(Ordering::SeqCst)
+    }
+
     /// Whether the client takes an event stream for an answer.
     pub(super) const fn streams(&self) -> bool {
         self.streams
@@ -175,6 +181,11 @@ pub(super) struct Boarded {
 }
 
 impl Flights {
+    /// Returns one of those in flight.
+    pub(super) fn any(&self) -> Option<Arc<Flight>> {
+        self.slots.iter().find_map(ArcSwapOption::load_full)
+    }
+
     /// Cancels the request whose id is spelled `id`.
     pub(super) fn cancel(&self, id: &[u8]) {
         for flight in self

@@ -181,12 +181,21 @@ impl Questions {
         of_call.any(|open| open.since.elapsed() < THINKING_MAX)
     }
 
-    /// Refuses what was asked within a call that has ended.
+    /// Takes note that a call has ended. What was asked within it is another's of the session, if
+    /// one is in flight: of several the wire may not tell which it was. Else it is refused.
     pub(super) fn end(&self, flight: &Flight) {
         let mut open = self.open();
-        if !open.is_empty() {
-            open.retain(|_, open| !open.is_of(flight));
+        if open.is_empty() {
+            return;
         }
+        while let Some(other) = flight.session().flights.any() {
+            if other.takes_questions() {
+                let of_call = open.values_mut().filter(|open| open.is_of(flight));
+                of_call.for_each(|open| open.flight = Arc::downgrade(&other));
+                return;
+            }
+        }
+        open.retain(|_, open| !open.is_of(flight));
     }
 }
 

@@ -144,7 +144,9 @@ impl Pending {
     /// Returns the clients' requests behind all that is in flight.
     pub(super) fn callers(&self) -> impl Iterator<Item = Arc<dyn Caller>> {
         let waiting = self.slots.iter().filter_map(|slot| slot.waiter.load_full());
-        waiting.filter_map(|waiter| waiter.caller.clone())
+        // What is answered causes nothing more, though nobody has taken the answer yet.
+        let unanswered = waiting.filter(|waiter| waiter.reply.get().is_none());
+        unanswered.filter_map(|waiter| waiter.caller.clone())
     }
 
     /// Returns whose requests are in flight.

@@ -248,6 +248,42 @@ async fn a_client_without_an_event_stream_is_asked_on_its_own_stream_or_not_at_a
 }
 
 #[tokio::test]
+async fn a_question_outlives_another_call_of_its_client() {
+    let core = Core::trusted([("alpha", full())]).await;
+    let session = able(&core).await;
+    let gate = Gate::open();
+
+    // Over stdio either of them may have caused it.
+    let holding = session.call("alpha__hold", gate.arguments());
+    let asking = async {
+        let held = gate.arrived().await;
+        let arguments = json!({"method": "elicitation/create", "params": {"message": "?"}});
+        let params = json!({"name": "alpha__ask", "arguments": arguments});
+        let asked = session.request("tools/call", params);
+        let letting = async {
+            let other = core.session().await;
+            // It has asked when it waits.
+            while waiting(&other).await == 0 {}
+            held.let_through("on").await;
+        };
+        tokio::join!(asked, letting).0
+    };
+    let answering = async {
+        let held = holding.await;
+        let answer = json!({"action": "accept"});
+        session.answer(&held.before[0], answer).await;
+        held
+    };
+    let (asked, held) = tokio::join!(asking, answering);
+
+    assert_eq!(held.text(), "on");
+    assert_eq!(
+        serde_json::from_str::<Value>(asked.text()).unwrap(),
+        json!({"result": {"action": "accept"}})
+    );
+}
+
+#[tokio::test]
 async fn a_question_ends_with_its_call_or_when_it_is_taken_back() {
     let core = Core::trusted([("alpha", full())]).await;
     let session = able(&core).await;
@@ -270,17 +306,9 @@ async fn a_question_ends_with_its_call_or_when_it_is_taken_back() {
     timeout(SOON, stream.message()).await.unwrap();
     drop(stream);
     let other = core.session().await;
-    timeout(SOON, async {
-        loop {
-            let standing = other.call("alpha__standing", json!({})).await;
-            let standing: Value = serde_json::from_str(standing.text()).unwrap();
-            if standing["waiting"] == 0 {
-                return;
-            }
-        }
-    })
-    .await
-    .expect("nobody waits");
+    timeout(SOON, async { while waiting(&other).await > 0 {} })
+        .await
+        .expect("nobody waits");
 }
 
 #[tokio::test]
@@ -319,6 +347,13 @@ async fn progress_on_a_question_reaches_the_server_under_its_own_token() {
             || record.contains(r#""params":{"progressToken":"the server's","progress":1}"#),
         "{record}"
     );
+}
+
+/// Returns how many questions of the server wait for an answer.
+async fn waiting(session: &Session) -> u64 {
+    let standing = session.call("alpha__standing", json!({})).await;
+    let standing: Value = serde_json::from_str(standing.text()).unwrap();
+    standing["waiting"].as_u64().unwrap()
 }
 
 fn full() -> Entry {
