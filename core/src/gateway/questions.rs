@@ -192,6 +192,10 @@ impl Questions {
             if other.takes_questions() {
                 let of_call = open.values_mut().filter(|open| open.is_of(flight));
                 of_call.for_each(|open| open.flight = Arc::downgrade(&other));
+                // What its client has not been sent is for the other's stream.
+                while let Some(message) = flight.waiting() {
+                    other.push(message);
+                }
                 return;
             }
         }

@@ -261,9 +261,8 @@ async fn a_question_outlives_another_call_of_its_client() {
         let params = json!({"name": "alpha__ask", "arguments": arguments});
         let asked = session.request("tools/call", params);
         let letting = async {
-            let other = core.session().await;
             // It has asked when it waits.
-            while waiting(&other).await == 0 {}
+            while waiting(&session).await == 0 {}
             held.let_through("on").await;
         };
         tokio::join!(asked, letting).0
