@@ -30,7 +30,7 @@ use crate::{
     settings::Settings,
     supervisor::{FileState, Logs, Parts, Supervisor},
     trust::Store,
-    upstream::{Endpoint, Launcher},
+    upstream::{Audience, Endpoint, Launcher},
     view::{Publisher, View},
 };
 
@@ -148,6 +148,7 @@ impl Core {
         let publisher = Arc::new(Publisher::new(instance()?, metrics.view()));
         let view = publisher.view().clone();
         let settings = Settings::new(address, options.log.clone());
+        let audience = Audience::default();
         let (supervisor, handle) = Supervisor::new(Parts {
             publisher: Arc::clone(&publisher),
             store: Arc::clone(&store),
@@ -158,6 +159,7 @@ impl Core {
             metrics: metrics.clone(),
             connector: Arc::new(Launcher::default()),
             logs: logs.clone(),
+            audience: audience.clone(),
         });
         let stop = CancellationToken::new();
         let confirmations = Confirmations::new(Arc::clone(&publisher), handle.clone());
@@ -181,7 +183,7 @@ impl Core {
             }),
             stop: stop.clone(),
         };
-        let gateway = Gateway::new(publisher, credentials, stop.clone());
+        let gateway = Gateway::new(publisher, credentials, &audience, stop.clone());
         let client = Local::new(api.clone());
         let front = Front::new(Guard::new(address), gateway, api.routes());
         let watcher = watch(&home, handle.file_signal());

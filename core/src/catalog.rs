@@ -2,9 +2,19 @@
 //! they get at the merged address.
 
 mod definition;
+mod features;
+mod kind;
+mod listing;
 mod names;
 mod reviewed;
+mod section;
+mod template;
 
-pub use definition::{Catalog, Definition, DefinitionHash, InvalidCatalog};
-pub use names::offered_name;
-pub use reviewed::{Reviewed, ReviewedTool, list_result};
+pub use definition::{Catalog, Definition, DefinitionHash};
+pub use features::Features;
+pub use kind::DefinitionKind;
+pub use listing::{InvalidList, Listing};
+pub use names::{URI_SCHEME, offered_name, uri_prefix};
+pub use reviewed::Reviewed;
+pub use section::{Item, Section, list_result};
+pub use template::Template;

@@ -1,18 +1,31 @@
-//! The clients' side of MCP: sessions, lists from bytes made once, and calls passed through.
+//! The clients' side of MCP: sessions, lists from bytes made once, calls passed through, and what
+//! servers ask and say on its way to the client that it concerns.
 //!
 //! The gateway reads the view and talks to endpoints; it never waits for an actor.
 
 mod availability;
 mod beat;
 mod call;
+mod capabilities;
 pub mod credentials;
 mod flights;
 mod flying;
+mod follow;
+mod hello;
+mod level;
+mod levels;
+mod links;
+mod outbox;
+mod owner;
 mod post;
+mod questions;
+mod reach;
 mod respond;
 mod session;
-
+mod standing;
 mod stream;
+mod subscriptions;
+mod target;
 
 use std::sync::Arc;
 
@@ -24,8 +37,12 @@ use self::{
     beat::Beat,
     credentials::{Credentials, Who},
     session::{Scope, Sessions},
+    standing::Standing,
 };
-use crate::view::{Publisher, View};
+use crate::{
+    upstream::Audience,
+    view::{Publisher, View},
+};
 
 /// One of the gateway's addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +58,7 @@ pub enum Address {
 pub struct Gateway {
     view: View,
     sessions: Arc<Sessions>,
+    standing: Arc<Standing>,
     credentials: Arc<Credentials>,
     /// Cancelled when the core ends, so that streams end with it.
     stop: CancellationToken,
@@ -48,19 +66,23 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Serves what `publisher`'s view shows to clients that `credentials` knows, until `stop`. Must be
-    /// called on a Tokio runtime.
+    /// Serves what `publisher`'s view shows to clients that `credentials` knows, until `stop`, and
+    /// hears what servers say. Must be called on a Tokio runtime.
     pub fn new(
         publisher: Arc<Publisher>,
         credentials: Arc<Credentials>,
+        audience: &Audience,
         stop: CancellationToken,
     ) -> Self {
         let view = publisher.view().clone();
         let beat = Beat::default();
         tokio::spawn(beat.clone().run(stop.clone()));
+        let standing = Standing::new(view.clone(), stop.clone());
+        audience.seat(standing.clone());
         Self {
             view,
-            sessions: Arc::new(Sessions::new(publisher)),
+            sessions: Arc::new(Sessions::new(publisher, Arc::clone(&standing))),
+            standing,
             credentials,
             stop,
             beat,

@@ -30,7 +30,7 @@ use crate::{
     },
     settings::Settings,
     trust::{Contents, LaunchKey, Ledger, OffersWord, Store, Write},
-    upstream::{Connector, Revocation},
+    upstream::{Audience, Connector, Revocation},
     view::Publisher,
 };
 
@@ -77,6 +77,8 @@ pub struct Parts {
     pub connector: Arc<dyn Connector>,
     /// The servers' logs.
     pub logs: Logs,
+    /// Who hears what servers say by themselves.
+    pub audience: Audience,
 }
 
 /// The logs of all servers, by name.
@@ -139,6 +141,7 @@ impl Supervisor {
             metrics,
             connector,
             logs,
+            audience,
         } = parts;
         let (commands, inbox) = mpsc::channel(INBOX);
         let (seen, catalogs) = mpsc::channel(INBOX);
@@ -163,6 +166,7 @@ impl Supervisor {
                 connector,
                 seen,
                 metrics: metrics.clone(),
+                audience,
             },
             metrics,
             logs,
@@ -373,7 +377,7 @@ impl Supervisor {
                 .server(server.as_str())
                 .is_some_and(|entry| entry.catalog.is_some());
             if let Some(shown) = shown
-                && (found.changed || !known || !unchanged)
+                && (found.differs || !known || !unchanged)
             {
                 draft.catalog(&server, shown);
             }

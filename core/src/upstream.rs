@@ -4,20 +4,37 @@
 //! A call passes no lock and no mailbox: it takes a slot among the calls in flight, writes, and is
 //! woken by whoever reads the answer.
 
+mod audience;
 mod call;
+mod caller;
 mod cancel;
 mod endpoint;
+mod hear;
 mod http;
+mod http_sse;
 mod http_stream;
 mod introduction;
 mod link;
 mod pending;
+mod pool;
+mod question;
 mod stdio;
 
-pub use call::{CallError, Notices, Reply, Revocation};
+pub use audience::{Audience, Hears};
+pub use call::{CallError, Reply, Revocation};
+pub use caller::Caller;
 pub use endpoint::{Endpoint, Lease};
 pub use http::HttpConnection;
-pub use introduction::{Introduction, introduce, list};
+pub use http_sse::SseConnection;
+pub use introduction::{Introduction, introduce, list, too_slow};
 pub use link::{Connection, Connector, Launcher, Link, Opening, Signals};
 pub use pending::{Pending, Ticket};
+pub use pool::{Opener, Patron, Pool};
+pub use question::{Back, Question, not_declared, unanswerable};
 pub use stdio::StdioConnection;
+
+/// Returns a number that no connection had before.
+fn next_number() -> u64 {
+    static NUMBERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+    NUMBERS.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}

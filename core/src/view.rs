@@ -7,15 +7,20 @@
 mod entry;
 mod log;
 mod offers;
+mod places;
 mod present;
 mod publisher;
 mod snapshot;
 mod status;
+mod subjects;
 mod sync;
 
 pub use entry::Entry;
 pub use log::{Change, Happening, KEPT, Subscriber, Told};
-pub use offers::{Built, Offers, Route};
+pub use offers::{Menu, Offers, Route};
+pub use places::Places;
 pub use publisher::{Draft, Publisher, Reporter};
 pub use snapshot::{Cache, Current, Snapshot, View};
 pub use status::Status;
+pub use subjects::Subject;
+use subjects::Subjects;

@@ -308,6 +308,7 @@ impl Core {
             metrics: metrics.clone(),
             connector: Arc::clone(script) as Arc<dyn Connector>,
             logs: Logs::default(),
+            audience: Default::default(),
         });
         let stop = CancellationToken::new();
         let running = tokio::spawn(supervisor.run(stop.clone()));

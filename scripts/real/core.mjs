@@ -12,12 +12,12 @@ const connectedWithin = 60_000;
 const endedWithin = 15_000;
 
 /** Starts a core with these servers; resolves once it says where it listens. */
-export async function startCore(binary, home, servers) {
+export async function startCore(binary, home, servers, more = []) {
   const mcpServers = Object.fromEntries(servers.map(({ name, entry }) => [name, entry]));
   writeFileSync(join(home, "narthex.json"), JSON.stringify({ mcpServers }, null, 2));
   const log = join(home, "serve.log");
   const stderr = openSync(log, "w");
-  const args = ["serve", "--home", home, "--listen", "127.0.0.1:0", "--json", "--trust-config"];
+  const args = ["serve", "--home", home, "--listen", "127.0.0.1:0", "--json", "--trust-config", ...more];
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", stderr] });
   closeSync(stderr);
   process.once("exit", () => child.kill("SIGKILL"));

@@ -15,7 +15,10 @@ use super::{
     Answer, Api,
     wire::{self, Command, ProblemDetails},
 };
-use crate::view::{Snapshot, View};
+use crate::{
+    catalog::DefinitionKind,
+    view::{Snapshot, View},
+};
 
 /// Lines of a log that are returned unless another number is asked for.
 const LOG_LINES: usize = 100;
@@ -57,29 +60,49 @@ pub(super) async fn tools(State(api): State<Api>, Path(name): Path<String>) -> A
         .server(&name)
         .ok_or_else(|| ProblemDetails::no_such_server(&name))?;
     // Definitions are spliced in as they came: they may hold numbers that no parser of ours keeps.
-    let mut body = format!(r#"{{"revision":{},"tools":["#, now.revision).into_bytes();
-    for (place, tool) in entry
-        .catalog
-        .iter()
-        .flat_map(|catalog| &catalog.tools)
-        .enumerate()
-    {
-        let head = serde_json::json!({
-            "name": tool.definition.name,
-            "offered_as": &*tool.offered_as,
-            "state": tool.state,
-        });
-        let head = head.to_string();
-        if place > 0 {
-            body.push(b',');
+    let mut body = format!(r#"{{"revision":{}"#, now.revision).into_bytes();
+    let catalog = entry.catalog.as_ref();
+    for (member, kind) in [
+        ("tools", DefinitionKind::Tool),
+        ("prompts", DefinitionKind::Prompt),
+        ("templates", DefinitionKind::Template),
+    ] {
+        body.extend_from_slice(format!(r#","{member}":["#).as_bytes());
+        for (place, item) in catalog.iter().flat_map(|it| it.of(kind)).enumerate() {
+            if place > 0 {
+                body.push(b',');
+            }
+            let name = Some((&*item.definition.name, &*item.offered_as));
+            definition(&mut body, name, item.state, &item.definition.raw);
         }
-        body.extend_from_slice(&head.as_bytes()[..head.len() - 1]);
-        body.extend_from_slice(br#","definition":"#);
-        body.extend_from_slice(&tool.definition.raw);
-        body.push(b'}');
+        body.push(b']');
     }
-    body.extend_from_slice(b"]}");
+    if let Some((text, state)) = catalog.and_then(|catalog| catalog.instructions_seen()) {
+        body.extend_from_slice(br#","instructions":"#);
+        definition(&mut body, None, state, &text.raw);
+    }
+    body.push(b'}');
     Ok(json(body.into()))
+}
+
+/// Appends what a person reviews of one definition.
+fn definition(
+    body: &mut Vec<u8>,
+    name: Option<(&str, &str)>,
+    state: wire::DefinitionState,
+    raw: &[u8],
+) {
+    let head = match name {
+        Some((name, offered_as)) => {
+            serde_json::json!({"name": name, "offered_as": offered_as, "state": state})
+        }
+        None => serde_json::json!({"state": state}),
+    };
+    let head = head.to_string();
+    body.extend_from_slice(&head.as_bytes()[..head.len() - 1]);
+    body.extend_from_slice(br#","definition":"#);
+    body.extend_from_slice(raw);
+    body.push(b'}');
 }
 
 /// How many lines are wanted.

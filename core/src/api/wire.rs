@@ -31,4 +31,4 @@ pub use server::{
 };
 pub use settings::{LogLevel, Setting, Settings, SettingsPatch};
 pub use status::Status;
-pub use tool::{DefinitionState, Tool, ToolList};
+pub use tool::{DefinitionState, Instructions, Tool, ToolList};

@@ -39,6 +39,21 @@ pub fn offered_name(server: &str, tool: &str) -> String {
     name
 }
 
+/// What every prefix of a URI begins with.
+pub const URI_SCHEME: &str = "narthex+";
+
+/// Returns what stands before a server's URI at the merged address, where the URI alone would not
+/// lead to it: `narthex+{server}+`, so that a scheme with a prefix is still a scheme. A hash stands
+/// for what of the name no scheme may hold.
+pub fn uri_prefix(server: &str) -> String {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if server.bytes().all(allowed) {
+        return format!("{URI_SCHEME}{server}+");
+    }
+    // No plain name has a dot in it, so none is taken for a hashed one.
+    format!("{URI_SCHEME}.{}+", hash(server, ""))
+}
+
 fn clean(text: &str) -> Cow<'_, str> {
     let allowed =
         |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
@@ -105,6 +120,19 @@ mod tests {
         let hashed = offered_name("my.server", "x");
         let (_, forged) = hashed.split_once("__").unwrap();
         assert_ne!(offered_name("my_server", forged), hashed);
+    }
+
+    #[test]
+    fn a_scheme_with_a_prefix_is_a_scheme() {
+        assert_eq!(uri_prefix("git-2"), "narthex+git-2+");
+        for server in ["My server", "my_server", "ünï", ""] {
+            let prefix = uri_prefix(server);
+            let scheme = prefix
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+            assert!(scheme, "{prefix}");
+        }
+        assert_ne!(uri_prefix("my_server"), uri_prefix("my.server"));
     }
 
     proptest! {

@@ -1,119 +1,112 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-};
+use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::{Definition, offered_name};
-use crate::{
-    api::wire::{DefinitionState, ToolCounts},
-    mcp::{json, splice},
+use super::{
+    Catalog, Definition, DefinitionHash, DefinitionKind, Features, Item, Section, offered_name,
 };
+use crate::api::wire::{DefinitionState, ToolCounts};
 
 /// A server's catalog after the trust store has looked at it: what clients may see of it.
 #[derive(Debug)]
 pub struct Reviewed {
-    /// Grows by one with every change of the catalog.
+    /// Grows by one with every change of what a person approves.
     pub epoch: u64,
-    /// The tools, in the server's order.
-    pub tools: Vec<ReviewedTool>,
+    /// The tools.
+    pub tools: Section,
+    /// The prompts.
+    pub prompts: Section,
+    /// The templates of resources.
+    pub templates: Section,
+    /// The resources.
+    pub resources: Section,
     /// The server's instructions, if a person has approved them.
     pub instructions: Option<Arc<Definition>>,
-    own_list: OnceLock<Bytes>,
-    by_name: HashMap<String, usize, foldhash::fast::RandomState>,
-}
-
-/// A tool and what a person's review made of it.
-#[derive(Debug, Clone)]
-pub struct ReviewedTool {
-    /// The tool.
-    pub definition: Arc<Definition>,
-    /// The name it has at the merged address.
-    pub offered_as: Arc<str>,
-    /// Whether clients see it.
-    pub state: DefinitionState,
+    /// The server's instructions, if a person has yet to approve them.
+    pub held_instructions: Option<(Arc<Definition>, DefinitionState)>,
+    /// What the server said it can do.
+    pub features: Features,
 }
 
 impl Reviewed {
-    /// Puts together what a review found.
+    /// Puts together what a review found: `state` says what it made of a definition, of the
+    /// instructions where there is no kind.
     pub fn new(
         server: &str,
         epoch: u64,
-        tools: impl Iterator<Item = (Arc<Definition>, DefinitionState)>,
-        instructions: Option<Arc<Definition>>,
+        catalog: &Catalog,
+        state: impl Fn(Option<DefinitionKind>, &str, &DefinitionHash) -> DefinitionState,
     ) -> Self {
-        let tools: Vec<_> = tools
-            .map(|(definition, state)| ReviewedTool {
-                offered_as: offered_name(server, &definition.name).into(),
-                definition,
-                state,
-            })
-            .collect();
-        let by_name = tools
-            .iter()
-            .enumerate()
-            .map(|(place, tool)| (tool.definition.name.clone(), place))
-            .collect();
+        let section = |kind: DefinitionKind| {
+            let item = |definition: &Arc<Definition>| Item {
+                offered_as: match kind {
+                    DefinitionKind::Tool | DefinitionKind::Prompt => {
+                        offered_name(server, &definition.name).into()
+                    }
+                    DefinitionKind::Template | DefinitionKind::Resource => {
+                        definition.name.as_str().into()
+                    }
+                },
+                state: state(Some(kind), &definition.name, &definition.hash),
+                definition: Arc::clone(definition),
+            };
+            Section::new(kind, catalog.of(kind).iter().map(item).collect())
+        };
+        let instructions = catalog.instructions.as_ref().map(|text| {
+            let state = state(None, &text.name, &text.hash);
+            (Arc::clone(text), state)
+        });
+        let (instructions, held_instructions) = match instructions {
+            Some((text, DefinitionState::Offered)) => (Some(text), None),
+            held => (None, held),
+        };
         Self {
             epoch,
-            tools,
+            tools: section(DefinitionKind::Tool),
+            prompts: section(DefinitionKind::Prompt),
+            templates: section(DefinitionKind::Template),
+            resources: section(DefinitionKind::Resource),
             instructions,
-            own_list: OnceLock::new(),
-            by_name,
+            held_instructions,
+            features: catalog.features,
         }
     }
 
-    /// Returns the tool that the server calls `name`.
-    pub fn tool(&self, name: &str) -> Option<&ReviewedTool> {
-        self.by_name.get(name).map(|place| &self.tools[*place])
-    }
-
-    /// Returns the tools that clients see.
-    pub fn offered(&self) -> impl Iterator<Item = &ReviewedTool> {
-        self.tools
-            .iter()
-            .filter(|tool| tool.state == DefinitionState::Offered)
+    /// Returns the definitions of one kind.
+    pub const fn of(&self, kind: DefinitionKind) -> &Section {
+        match kind {
+            DefinitionKind::Tool => &self.tools,
+            DefinitionKind::Prompt => &self.prompts,
+            DefinitionKind::Template => &self.templates,
+            DefinitionKind::Resource => &self.resources,
+        }
     }
 
     /// Returns how many tools clients see and how many are held.
     pub fn counts(&self) -> ToolCounts {
-        let offered = self.offered().count();
+        let offered = self.tools.offered().count();
         ToolCounts {
             offered,
             held: self.tools.len() - offered,
         }
     }
 
-    /// Returns the result of `tools/list` at the server's own address, names unchanged.
-    pub fn own_list(&self) -> Bytes {
-        self.own_list
-            .get_or_init(|| list_result(self.offered().map(|tool| tool.definition.raw.clone())))
-            .clone()
+    /// Returns the server's instructions, approved or not.
+    pub fn instructions_seen(&self) -> Option<(&Arc<Definition>, DefinitionState)> {
+        let approved = self.instructions.as_ref();
+        approved
+            .map(|text| (text, DefinitionState::Offered))
+            .or_else(|| {
+                self.held_instructions
+                    .as_ref()
+                    .map(|(text, state)| (text, *state))
+            })
     }
-}
 
-impl ReviewedTool {
-    /// Returns the definition under the name it has at the merged address; all else as it was.
-    pub fn renamed(&self) -> Bytes {
-        let raw = &self.definition.raw;
-        let Ok(Some(name)) = json::member(raw, 0, "name") else {
-            return raw.clone();
-        };
-        let quoted = format!("\"{}\"", self.offered_as);
-        splice(raw, &[(name, quoted.as_bytes())]).into()
+    /// Returns the states of all that a person has yet to approve.
+    pub fn held(&self) -> impl Iterator<Item = DefinitionState> {
+        let sections = [&self.tools, &self.prompts, &self.templates];
+        let items = sections.into_iter().flatten().map(|item| item.state);
+        items
+            .chain(self.held_instructions.iter().map(|(_, state)| *state))
+            .filter(|state| *state != DefinitionState::Offered)
     }
-}
-
-/// Returns the result of a `tools/list` with these definitions.
-pub fn list_result(definitions: impl Iterator<Item = Bytes>) -> Bytes {
-    let mut result = br#"{"tools":["#.to_vec();
-    for (place, definition) in definitions.enumerate() {
-        if place > 0 {
-            result.push(b',');
-        }
-        result.extend_from_slice(&definition);
-    }
-    result.extend_from_slice(b"]}");
-    result.into()
 }

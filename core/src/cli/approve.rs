@@ -92,7 +92,7 @@ async fn both(
         return Ok(false);
     }
     let tools = remote.tools(&server.name).await?;
-    show::offers(&mut io::stdout().lock(), server, &tools.tools)?;
+    show::offers(&mut io::stdout().lock(), server, &tools)?;
     if !terminal::confirm("Let clients see it?")? {
         return Ok(false);
     }
@@ -186,7 +186,7 @@ async fn offers(remote: &Remote, watch: &mut Watch) -> Result<bool, Failure> {
     };
     // The tools are fetched after the epoch: if they are newer, the approval is refused.
     let tools = remote.tools(&server.name).await?;
-    show::offers(&mut io::stdout().lock(), &server, &tools.tools)?;
+    show::offers(&mut io::stdout().lock(), &server, &tools)?;
     if !terminal::confirm("Let clients see it?")? {
         return Ok(false);
     }

@@ -78,8 +78,8 @@ impl Entry<'_> {
         Ok(spec)
     }
 
-    /// What is worth knowing about an entry that can be used: keys that look misspelled,
-    /// references that mean something to other programs only, and what is not in force yet.
+    /// What is worth knowing about an entry that can be used: keys that look misspelled, and
+    /// references that mean something to other programs only.
     pub(super) fn notices(&self) -> Vec<Problem> {
         let Some(object) = self.property.value.as_object() else {
             return Vec::new();
@@ -102,17 +102,7 @@ impl Entry<'_> {
                     Some(self.notice(range(value), &field, message, remedy.to_owned()))
                 })
         });
-        let per_client = object.get("session").filter(|property| {
-            let written = property.value.as_string_lit();
-            written.is_some_and(|written| written.value == PER_CLIENT)
-        });
-        let not_yet = per_client.map(|property| {
-            let message = "`session` is `per_client`, which is not in force yet: all clients share one connection.";
-            let remedy = "Expect no connection of each client's own, or write `shared`.";
-            let (message, remedy) = (message.to_owned(), remedy.to_owned());
-            self.notice(range(&property.value), "session", message, remedy)
-        });
-        misspelled.chain(referring).chain(not_yet).collect()
+        misspelled.chain(referring).collect()
     }
 
     fn notice(&self, range: Range, field: &str, message: String, remedy: String) -> Problem {

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use crate::{
-    api::wire::Condition,
+    api::wire::{Condition, DefinitionState},
+    catalog::DefinitionKind,
     mcp::{Refusal, refusal::Fault},
     server::Spec,
     upstream::Endpoint,
@@ -123,5 +124,23 @@ pub(super) fn not_back(name: &str, waited: Duration) -> Refusal {
         name,
         message,
         format!("See why: narthex logs {name}"),
+    )
+}
+
+/// Refuses what a person has yet to review.
+pub(super) fn held(server: &str, kind: DefinitionKind, state: DefinitionState) -> Refusal {
+    let word = kind.as_str();
+    let message = match state {
+        DefinitionState::New => format!("server `{server}`: nobody has reviewed this {word} yet"),
+        DefinitionState::Changed | DefinitionState::Offered => {
+            format!("server `{server}` has changed this {word}, and nobody has reviewed it")
+        }
+    };
+    Refusal::of_server(
+        "held",
+        Fault::Person,
+        server,
+        message,
+        format!("Review it: narthex approve {server}"),
     )
 }

@@ -1,9 +1,9 @@
-use std::{future::pending, pin::Pin, time::Duration};
+use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use tokio::{sync::mpsc, time::Sleep};
+use tokio::time::{Instant, Sleep};
 
-use super::{flights::Boarded, session::Held};
+use super::flights::Boarded;
 use crate::{
     mcp::{Refusal, Spliced, refusal::Fault},
     server::ServerName,
@@ -13,14 +13,12 @@ use crate::{
 pub(super) struct Flying {
     /// The answer.
     pub(super) answer: Pin<Box<dyn Future<Output = Spliced> + Send>>,
-    /// The progress.
-    pub(super) notices: Option<mpsc::Receiver<Bytes>>,
     /// The time for the next progress or the answer.
     pub(super) deadline: Pin<Box<Sleep>>,
     /// How long that is.
     pub(super) patience: Duration,
     /// Whether the client cancels it.
-    pub(super) boarded: Boarded<Held>,
+    pub(super) boarded: Boarded,
     /// What is called, for the answer if the time runs out.
     pub(super) server: ServerName,
     /// The request's id, for that answer.
@@ -28,18 +26,33 @@ pub(super) struct Flying {
 }
 
 impl Flying {
+    /// Whether it goes on though its time has run out: something happened meanwhile.
+    pub(super) fn goes_on(&mut self) -> bool {
+        let lives = self.boarded.flight().lives();
+        if lives {
+            self.extend();
+        }
+        lives
+    }
+
+    /// Takes the answer back where something came before it that was not seen yet, and returns that.
+    pub(super) fn still_ahead(&mut self, answer: Spliced) -> Result<Bytes, Spliced> {
+        let Some(notice) = self.boarded.flight().waiting() else {
+            return Err(answer);
+        };
+        self.answer = Box::pin(std::future::ready(answer));
+        Ok(notice)
+    }
+
+    /// Gives it its time anew.
+    pub(super) fn extend(&mut self) {
+        self.deadline.as_mut().reset(Instant::now() + self.patience);
+    }
+
     /// Gives the call up, and returns what the client is told.
     pub(super) fn time_out(&self) -> Bytes {
         self.boarded.time_out();
         timed_out(self.server.as_str(), self.patience).response(&self.id)
-    }
-}
-
-/// Returns the next progress; forever pending where there will be none. Cancel-safe.
-pub(super) async fn next_notice(notices: &mut Option<mpsc::Receiver<Bytes>>) -> Option<Bytes> {
-    match notices {
-        Some(notices) => notices.recv().await,
-        None => pending().await,
     }
 }
 

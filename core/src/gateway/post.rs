@@ -9,12 +9,20 @@ use axum::{
 use bytes::Bytes;
 
 use super::{
-    Gateway, respond,
-    session::{Held, Scope, Session},
+    Gateway,
+    capabilities::Capabilities,
+    hello::hello,
+    questions::Answered,
+    respond,
+    session::{Scope, Session},
+    target::Asked,
 };
 use crate::{
+    catalog::{DefinitionKind, Features, list_result},
     mcp::{CLIENT_MESSAGE_BYTES_MAX, Envelope, InvalidEnvelope, Kind, Refusal, Revision, json},
     runtime::by_size,
+    upstream::Endpoint,
+    view::{Snapshot, Subject},
 };
 
 /// The standard codes of JSON-RPC.
@@ -49,11 +57,13 @@ impl Gateway {
                     .await
             }
             Kind::Notification => {
-                notified(&session, &envelope);
+                self.notified(&session, &envelope);
                 respond::accepted()
             }
-            // Nothing was asked of this client.
-            Kind::Result | Kind::Error => respond::accepted(),
+            Kind::Result | Kind::Error => match session.answered(&envelope) {
+                Answered::Taken | Answered::Late => respond::accepted(),
+                Answered::Unknown => unknown_question(&envelope.id()),
+            },
         }
     }
 
@@ -108,8 +118,10 @@ impl Gateway {
             .as_deref()
             .and_then(Revision::of)
             .unwrap_or(Revision::LATEST);
-        let instructions = self.instructions(&scope);
-        let Some(session) = self.sessions.begin(client, scope) else {
+        let (features, instructions) = self.features(&scope);
+        let capabilities = Capabilities::of(envelope);
+        let hello = hello(envelope, revision);
+        let Some(session) = self.sessions.begin(client, scope, capabilities, hello) else {
             let refusal = Refusal::of_message(
                 -32603,
                 "no_random_bytes",
@@ -120,7 +132,8 @@ impl Gateway {
         };
         tracing::info!(client = %session.client, session = ?session.id, %revision, "session began");
         let mut result = format!(
-            r#"{{"protocolVersion":"{revision}","capabilities":{{"tools":{{"listChanged":true}}}},"serverInfo":{{"name":"narthex","title":"Narthex","version":"{}"}}"#,
+            r#"{{"protocolVersion":"{revision}","capabilities":{},"serverInfo":{{"name":"narthex","title":"Narthex","version":"{}"}}"#,
+            features.declared(),
             env!("CARGO_PKG_VERSION"),
         )
         .into_bytes();
@@ -132,16 +145,24 @@ impl Gateway {
         respond::initialized(&session, &id, result.into())
     }
 
-    /// Returns the instructions that a person has approved, for the address of one server.
-    fn instructions(&self, scope: &Scope) -> Option<Bytes> {
+    /// Returns what is declared at an address, and for that of one server the instructions that a
+    /// person has approved. What one server has is known; what all of them will have while a session
+    /// lasts is not, and Narthex can serve everything.
+    fn features(&self, scope: &Scope) -> (Features, Option<Bytes>) {
         let Scope::Server(server) = scope else {
-            return None;
+            return (Features::ALL, None);
         };
         self.view.read(|now| {
-            let entry = now
-                .server(server.as_str())
-                .filter(|entry| entry.is_listed())?;
-            Some(entry.catalog.as_ref()?.instructions.as_ref()?.raw.clone())
+            let entry = now.server(server.as_str());
+            let Some(entry) = entry.filter(|entry| entry.is_listed()) else {
+                return (Features::ALL, None);
+            };
+            let catalog = entry.catalog.as_ref();
+            catalog.map_or((Features::ALL, None), |catalog| {
+                let instructions = catalog.instructions.as_ref();
+                let instructions = instructions.map(|text| text.raw.clone());
+                (catalog.features, instructions)
+            })
         })
     }
 
@@ -152,10 +173,20 @@ impl Gateway {
         takes_events: bool,
     ) -> Response {
         let id = envelope.id();
-        match envelope.method() {
-            "tools/call" => self.call(Held(session), envelope, takes_events).await,
-            "tools/list" => respond::result(&id, self.list(&session)),
-            "ping" => respond::result(&id, Bytes::from_static(b"{}")),
+        let list = |kind| respond::result(&id, self.list(&session, kind));
+        let asked = match envelope.method() {
+            "tools/call" => Asked::Tool,
+            "prompts/get" => Asked::Prompt,
+            "resources/read" => Asked::Resource,
+            "completion/complete" => Asked::Completion,
+            "tools/list" => return list(DefinitionKind::Tool),
+            "prompts/list" => return list(DefinitionKind::Prompt),
+            "resources/list" => return list(DefinitionKind::Resource),
+            "resources/templates/list" => return list(DefinitionKind::Template),
+            "resources/subscribe" => return self.follow(&session, &envelope, true).await,
+            "resources/unsubscribe" => return self.follow(&session, &envelope, false).await,
+            "logging/setLevel" => return self.set_level(&session, &envelope),
+            "ping" => return respond::result(&id, Bytes::from_static(b"{}")),
             _ => {
                 let refusal = Refusal::of_message(
                     METHOD_NOT_FOUND,
@@ -163,30 +194,72 @@ impl Gateway {
                     "this method is not offered",
                     "Use what the answer to initialize declares.",
                 );
-                respond::refusal(&id, &refusal)
+                return respond::refusal(&id, &refusal);
             }
-        }
+        };
+        self.call(session, asked, envelope, takes_events).await
     }
 
-    /// Returns the result of `tools/list`, from bytes that were made once.
-    fn list(&self, session: &Session) -> Bytes {
+    /// Returns the result of a list, from bytes that were made once.
+    fn list(&self, session: &Session, kind: DefinitionKind) -> Bytes {
+        let subject = match kind {
+            DefinitionKind::Tool => Subject::Tools,
+            DefinitionKind::Prompt => Subject::Prompts,
+            DefinitionKind::Template | DefinitionKind::Resource => Subject::Resources,
+        };
         self.view.read(|now| {
-            session
-                .listed
-                .store(session.scope.listed(now), Ordering::Relaxed);
-            match &session.scope {
-                Scope::All => now.offers.built().list.clone(),
-                Scope::Server(server) => {
+            if subject == Subject::Resources {
+                refresh(now, &session.scope);
+            }
+            session.listed[subject as usize]
+                .store(session.scope.listed(subject, now), Ordering::Relaxed);
+            match (&session.scope, kind) {
+                (Scope::All, DefinitionKind::Tool) => now.offers.tools().list.clone(),
+                (Scope::All, DefinitionKind::Prompt) => now.offers.prompts().list.clone(),
+                (Scope::All, DefinitionKind::Template) => now.offers.resources().templates.clone(),
+                (Scope::All, DefinitionKind::Resource) => now.offers.resources().resources.clone(),
+                (Scope::Server(server), _) => {
                     let entry = now
                         .server(server.as_str())
                         .filter(|entry| entry.is_listed());
                     let catalog = entry.and_then(|entry| entry.catalog.as_ref());
-                    catalog.map_or(Bytes::from_static(br#"{"tools":[]}"#), |catalog| {
-                        catalog.own_list()
-                    })
+                    catalog.map_or_else(
+                        || list_result(kind, std::iter::empty()),
+                        |catalog| catalog.of(kind).own_list(),
+                    )
                 }
             }
         })
+    }
+
+    /// Returns what the servers of an address are reached by.
+    pub(super) fn endpoints(&self, scope: &Scope) -> Vec<Endpoint> {
+        self.view.read(|now| {
+            let entries = now.servers.values();
+            let of_scope = entries.filter(|entry| scope.holds(&entry.name));
+            of_scope
+                .filter_map(|entry| entry.endpoint().cloned())
+                .collect()
+        })
+    }
+
+    /// Takes a notification of a client.
+    fn notified(&self, session: &Session, envelope: &Envelope) {
+        match envelope.method() {
+            "notifications/cancelled" => {
+                if let Ok(Some(id)) = envelope.field("requestId") {
+                    session.cancel(&envelope.bytes()[id]);
+                }
+            }
+            "notifications/progress" => session.answering(envelope),
+            "notifications/roots/list_changed" => {
+                // Roots are declared on connections of a client's own alone.
+                for endpoint in self.endpoints(&session.scope) {
+                    endpoint.tell(session.number, envelope.bytes());
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Ends a session.
@@ -200,18 +273,35 @@ impl Gateway {
             return respond::no_session(b"null");
         };
         self.sessions.end(&session);
+        for endpoint in self.endpoints(&session.scope) {
+            endpoint.forget(session.number);
+        }
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NO_CONTENT;
         response
     }
 }
 
-fn notified(session: &Session, envelope: &Envelope) {
-    if envelope.method() == "notifications/cancelled"
-        && let Ok(Some(id)) = envelope.field("requestId")
-    {
-        session.cancel(&envelope.bytes()[id]);
+/// Has old lists read again: resources come and go, and few servers say so. Nobody waits for it;
+/// a client that listens is told of what changed.
+fn refresh(now: &Snapshot, scope: &Scope) {
+    let servers = now.servers.values();
+    for entry in servers.filter(|entry| scope.holds(&entry.name) && entry.is_listed()) {
+        if let Some(endpoint) = entry.endpoint() {
+            endpoint.refresh_if_old();
+        }
     }
+}
+
+/// An answer to what nobody ever asked this client.
+fn unknown_question(id: &[u8]) -> Response {
+    let refusal = Refusal::of_message(
+        INVALID_REQUEST,
+        "unknown_question",
+        "nothing was asked of this session under this id",
+        "Answer under the id that the request came with.",
+    );
+    respond::refused(StatusCode::BAD_REQUEST, id, &refusal)
 }
 
 /// Whether the client takes an event stream for an answer.

@@ -3,18 +3,23 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use tokio::time::Instant;
+use bytes::Bytes;
+use tokio::{sync::Notify, time::Instant};
 
-use super::flights::Flights;
+use super::{
+    capabilities::Capabilities, flights::Flights, level::Level, outbox::Outbox,
+    questions::Questions, standing::Standing,
+};
 use crate::{
+    mcp::Envelope,
     server::ServerName,
-    view::{Publisher, Snapshot},
+    view::{Publisher, Snapshot, Subject},
 };
 
 /// Sessions kept at most. A client that opens more loses those it used least recently.
@@ -34,15 +39,22 @@ pub(super) enum Scope {
 }
 
 impl Scope {
-    /// Returns a number that changes whenever the session's list of tools does.
-    pub(super) fn listed(&self, snapshot: &Snapshot) -> u64 {
+    /// Returns a number that changes whenever the session's list of `subject` does.
+    pub(super) fn listed(&self, subject: Subject, snapshot: &Snapshot) -> u64 {
         match self {
-            Self::All => snapshot.offers.generation,
-            Self::Server(server) => snapshot
-                .server(server.as_str())
-                .filter(|entry| entry.is_listed())
-                .and_then(|entry| entry.catalog.as_ref())
-                .map_or(0, |catalog| Arc::as_ptr(catalog) as u64),
+            Self::All => snapshot.offers.generation(subject),
+            Self::Server(server) => {
+                let entry = snapshot.server(server.as_str());
+                subject.fingerprint(entry.map(AsRef::as_ref))
+            }
+        }
+    }
+
+    /// Whether what `server` says may concern the session.
+    pub(super) fn holds(&self, server: &ServerName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Server(own) => own == server,
         }
     }
 }
@@ -87,16 +99,31 @@ impl fmt::Debug for SessionId {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) id: SessionId,
+    /// Tells it from others in this run.
+    pub(super) number: u64,
     pub(super) client: Arc<str>,
     pub(super) scope: Scope,
-    flights: Flights,
+    pub(super) capabilities: Capabilities,
+    /// What the client said of itself, as `params` of an `initialize` in its name.
+    pub(super) hello: Box<str>,
+    pub(super) flights: Flights,
+    pub(super) questions: Questions,
+    /// What waits for the client's own stream.
+    out: Outbox,
+    spoken: Notify,
     /// Milliseconds after `born` of the last request.
     used_ms: AtomicU64,
     born: Instant,
-    /// The list that the client has, or was told to fetch (see [`Scope::listed`]).
-    pub(super) listed: AtomicU64,
+    /// The lists that the client has, or was told to fetch (see [`Scope::listed`]).
+    pub(super) listed: [AtomicU64; 3],
     /// Which of its streams is the latest.
     pub(super) streams: AtomicU64,
+    /// Whether the latest is open.
+    listening: AtomicBool,
+    /// How grave a log message must be; 0 where the client has said nothing.
+    level: AtomicU8,
+    /// How many resources it has subscribed to.
+    pub(super) subscriptions: AtomicUsize,
 }
 
 impl Session {
@@ -115,21 +142,65 @@ impl Session {
     pub(super) fn cancel(&self, id: &[u8]) {
         self.flights.cancel(id);
     }
-}
 
-impl AsRef<Flights> for Session {
-    fn as_ref(&self) -> &Flights {
-        &self.flights
+    /// Puts a message on the client's own stream; `false` where it has none, or has no room.
+    pub(super) fn tell(&self, message: Bytes) -> bool {
+        let taken = self.listens() && self.out.push(message);
+        self.spoken.notify_waiters();
+        taken
     }
-}
 
-/// A session held by a request, whose flights are the session's.
-#[derive(Debug, Clone)]
-pub(super) struct Held(pub(super) Arc<Session>);
+    /// Returns the next message for the client's stream `number`; nothing once another is the
+    /// latest. Cancel-safe.
+    pub(super) async fn told(&self, number: u64) -> Option<Bytes> {
+        loop {
+            let mut spoken = std::pin::pin!(self.spoken.notified());
+            // From here on it is woken by whatever comes.
+            spoken.as_mut().enable();
+            if self.streams.load(Ordering::Acquire) != number {
+                return None;
+            }
+            if let Some(message) = self.out.pop() {
+                return Some(message);
+            }
+            spoken.await;
+        }
+    }
 
-impl AsRef<Flights> for Held {
-    fn as_ref(&self) -> &Flights {
-        &self.0.flights
+    /// Whether the client listens on a stream of its own.
+    pub(super) fn listens(&self) -> bool {
+        self.listening.load(Ordering::Acquire)
+    }
+
+    /// Takes note that the client opens a stream, and returns its number: the latest one hears.
+    pub(super) fn opened(&self) -> u64 {
+        let number = self.streams.fetch_add(1, Ordering::AcqRel) + 1;
+        self.listening.store(true, Ordering::Release);
+        self.spoken.notify_waiters();
+        number
+    }
+
+    /// Takes note that the stream `number` has ended.
+    pub(super) fn closed(&self, number: u64) {
+        if self.streams.load(Ordering::Acquire) == number {
+            self.listening.store(false, Ordering::Release);
+        }
+    }
+
+    /// Returns how grave a log message must be, where the client has said so.
+    pub(super) fn level(&self) -> Option<Level> {
+        Level::of_number(self.level.load(Ordering::Relaxed))
+    }
+
+    /// Whether a log message is grave enough for the client.
+    pub(super) fn heeds(&self, message: &Envelope) -> bool {
+        let grave = |level| Level::of(message).is_none_or(|own| own >= level);
+        self.level().is_none_or(grave)
+    }
+
+    /// Takes note of how grave a log message must be.
+    pub(super) fn set_level(&self, level: Level) {
+        self.level.store(level as u8, Ordering::Relaxed);
     }
 }
 
@@ -146,40 +217,68 @@ pub(super) struct Sessions {
     all: ArcSwap<SessionMap>,
     clients: Mutex<Clients>,
     publisher: Arc<Publisher>,
+    standing: Arc<Standing>,
+    begun: AtomicU64,
 }
 
 /// How many sessions each client has.
 type Clients = HashMap<Arc<str>, usize>;
 
 impl Sessions {
-    pub(super) fn new(publisher: Arc<Publisher>) -> Self {
+    pub(super) fn new(publisher: Arc<Publisher>, standing: Arc<Standing>) -> Self {
         Self {
             all: ArcSwap::default(),
             clients: Mutex::default(),
             publisher,
+            standing,
+            begun: AtomicU64::new(1),
         }
     }
 
     /// Begins a session; `None` if the system gives no random bytes.
-    pub(super) fn begin(&self, client: Arc<str>, scope: Scope) -> Option<Arc<Session>> {
-        let listed = self.publisher.view().read(|now| scope.listed(now));
+    pub(super) fn begin(
+        &self,
+        client: Arc<str>,
+        scope: Scope,
+        capabilities: Capabilities,
+        hello: Box<str>,
+    ) -> Option<Arc<Session>> {
+        let listed = self
+            .publisher
+            .view()
+            .read(|now| Subject::ALL.map(|subject| AtomicU64::new(scope.listed(subject, now))));
         let session = Arc::new(Session {
             id: SessionId::new()?,
+            number: self.begun.fetch_add(1, Ordering::Relaxed),
             client,
             scope,
+            capabilities,
+            hello,
             flights: Flights::default(),
+            questions: Questions::default(),
+            out: Outbox::default(),
+            spoken: Notify::new(),
             used_ms: AtomicU64::new(0),
             born: Instant::now(),
-            listed: AtomicU64::new(listed),
+            listed,
             streams: AtomicU64::new(0),
+            listening: AtomicBool::new(false),
+            level: AtomicU8::new(0),
+            subscriptions: AtomicUsize::new(0),
         });
-        self.change(|all, clients| {
-            if all.len() >= SESSIONS_MAX {
-                make_room(all, clients);
-            }
+        let forgotten = self.change(|all, clients| {
+            let forgotten = if all.len() >= SESSIONS_MAX {
+                make_room(all, clients)
+            } else {
+                Vec::new()
+            };
             all.insert(session.id.clone(), Arc::clone(&session));
             *clients.entry(Arc::clone(&session.client)).or_default() += 1;
+            forgotten
         });
+        for session in forgotten {
+            self.standing.gone(&session);
+        }
         Some(session)
     }
 
@@ -196,41 +295,43 @@ impl Sessions {
     /// Ends a session.
     pub(super) fn end(&self, session: &Session) {
         self.change(|all, clients| forget(all, clients, &session.id));
-        session.streams.fetch_add(1, Ordering::Relaxed);
+        self.standing.gone(session);
+        session.streams.fetch_add(1, Ordering::AcqRel);
+        session.spoken.notify_waiters();
     }
 
     /// Changes the sessions, and tells the view how many clients have one.
-    fn change(&self, change: impl FnOnce(&mut SessionMap, &mut Clients)) {
+    fn change<R>(&self, change: impl FnOnce(&mut SessionMap, &mut Clients) -> R) -> R {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = SessionMap::clone(&self.all.load());
-        change(&mut all, &mut clients);
+        let result = change(&mut all, &mut clients);
         self.all.store(Arc::new(all));
         self.publisher.update(|draft| draft.clients(clients.len()));
+        result
     }
 }
 
-fn forget(all: &mut SessionMap, clients: &mut Clients, id: &SessionId) {
-    let Some(session) = all.remove(id) else {
-        return;
-    };
+fn forget(all: &mut SessionMap, clients: &mut Clients, id: &SessionId) -> Option<Arc<Session>> {
+    let session = all.remove(id)?;
     if let Some(count) = clients.get_mut(&session.client) {
         *count -= 1;
         if *count == 0 {
             clients.remove(&session.client);
         }
     }
+    Some(session)
 }
 
 /// Forgets the sessions that nobody has used for long; if there are none, the one used least
 /// recently.
-fn make_room(all: &mut SessionMap, clients: &mut Clients) {
+fn make_room(all: &mut SessionMap, clients: &mut Clients) -> Vec<Arc<Session>> {
     let idle = all.values().filter(|session| session.idle() >= IDLE_MAX);
     let mut idle: Vec<SessionId> = idle.map(|session| session.id.clone()).collect();
     if idle.is_empty() {
         let oldest = all.values().max_by_key(|session| session.idle());
         idle.extend(oldest.map(|session| session.id.clone()));
     }
-    for id in &idle {
-        forget(all, clients, id);
-    }
+    idle.iter()
+        .filter_map(|id| forget(all, clients, id))
+        .collect()
 }

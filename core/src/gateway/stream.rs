@@ -12,26 +12,25 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout},
-};
+use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Gateway,
-    flying::{Flying, next_notice},
+    flights::Ahead,
+    flying::Flying,
     respond,
     session::{Scope, Session},
 };
-use crate::{mcp::sse::message_event, view::View};
+use crate::{
+    mcp::sse::message_event,
+    view::{Subject, View},
+};
 
 /// How often a stream without events says that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 const COMMENT: Bytes = Bytes::from_static(b": alive\n\n");
-
-const LIST_CHANGED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
 fn response(events: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
     let mut response = Response::new(Body::from_stream(events));
@@ -72,18 +71,26 @@ enum CallEvent {
 }
 
 async fn next_event(flying: &mut Flying) -> Option<CallEvent> {
-    let patience = flying.patience;
-    tokio::select! {
-        biased;
-        // Progress that came before the answer is told before it.
-        Some(notice) = next_notice(&mut flying.notices) => {
-            flying.deadline.as_mut().reset(Instant::now() + patience);
-            Some(CallEvent::More(message_event(&notice).into()))
+    loop {
+        tokio::select! {
+            biased;
+            // What came before the answer is told before it.
+            ahead = flying.boarded.flight().ahead() => return match ahead {
+                Ahead::Notice(notice) => Some(CallEvent::More(message_event(&notice).into())),
+                Ahead::Cancelled => None,
+            },
+            answer = &mut flying.answer => return Some(match flying.still_ahead(answer) {
+                Ok(notice) => CallEvent::More(message_event(&notice).into()),
+                Err(answer) => CallEvent::Last(message_event(&answer.pieces.concat()).into()),
+            }),
+            () = &mut flying.deadline => {
+                if !flying.goes_on() {
+                    let refusal = message_event(&flying.time_out());
+                    return Some(CallEvent::Last(refusal.into()));
+                }
+            }
+            () = tokio::time::sleep(KEEP_ALIVE) => return Some(CallEvent::More(COMMENT)),
         }
-        answer = &mut flying.answer => Some(CallEvent::Last(message_event(&answer.pieces.concat()).into())),
-        () = flying.boarded.cancelled() => None,
-        () = &mut flying.deadline => Some(CallEvent::Last(message_event(&flying.time_out()).into())),
-        () = tokio::time::sleep(KEEP_ALIVE) => Some(CallEvent::More(COMMENT)),
     }
 }
 
@@ -97,7 +104,7 @@ struct Listening {
 }
 
 impl Gateway {
-    /// Opens the stream on which a client hears that its list of tools has changed.
+    /// Opens the stream on which a client hears what is said within no call of its own.
     pub(super) fn get(&self, client: &str, scope: &Scope, request: &Request) -> Response {
         let id = request
             .headers()
@@ -108,7 +115,7 @@ impl Gateway {
             return respond::no_session(b"null");
         };
         // The latest stream is the one that hears; one before it ends.
-        let number = session.streams.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = session.opened();
         let revisions = self.view.revisions();
         let listening = Listening {
             view: self.view.clone(),
@@ -132,16 +139,15 @@ impl Listening {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             self.revisions.borrow_and_update();
-            if self.session.streams.load(Ordering::Relaxed) != self.number {
-                return None;
-            }
-            let listed = self.view.read(|now| self.session.scope.listed(now));
-            if self.session.listed.swap(listed, Ordering::Relaxed) != listed {
-                return Some(message_event(LIST_CHANGED).into());
+            if let Some(changed) = self.list_changed() {
+                return Some(message_event(changed).into());
             }
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
+                message = self.session.told(self.number) => {
+                    return Some(message_event(&message?).into());
+                }
                 changed = timeout(KEEP_ALIVE, self.revisions.changed()) => match changed {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return None,
@@ -149,5 +155,32 @@ impl Listening {
                 },
             }
         }
+    }
+
+    /// Returns what tells of the next list that has changed.
+    fn list_changed(&self) -> Option<&'static [u8]> {
+        let changed = |subject: &Subject| {
+            let listed = self
+                .view
+                .read(|now| self.session.scope.listed(*subject, now));
+            let known = &self.session.listed[*subject as usize];
+            known.swap(listed, Ordering::Relaxed) != listed
+        };
+        let subject = Subject::ALL.into_iter().find(changed)?;
+        Some(match subject {
+            Subject::Tools => br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#,
+            Subject::Prompts => {
+                br#"{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}"#
+            }
+            Subject::Resources => {
+                br#"{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}"#
+            }
+        })
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.session.closed(self.number);
     }
 }

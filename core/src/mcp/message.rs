@@ -150,6 +150,7 @@ impl Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mcp::Envelope;
 
     #[test]
     fn our_own_request_gets_its_id() {
@@ -178,5 +179,37 @@ mod tests {
         assert_eq!(spliced.pieces.len(), 3);
         assert_eq!(spliced.len(), message.len() + 1);
         assert_eq!(spliced.pieces[0].as_ptr(), message.as_ptr());
+    }
+
+    #[test]
+    fn what_is_not_replaced_stays_to_the_byte_whatever_stands_there() {
+        use narthex_testkit::messy;
+
+        for seed in 0..2000 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let (unknown, arguments) = (messy::value(&mut rng, 6), messy::object(&mut rng, 6));
+            let id = rng
+                .choice(["1", "\"1\"", "-1e400", "\"\\ud800\""])
+                .unwrap_or("1");
+            let message = |id: &str, name: &str| {
+                let mut members = [
+                    format!(r#""id":{id}"#),
+                    r#""method":"tools/call""#.to_owned(),
+                    format!(r#""params" : {{"n":{unknown},"name":{name} ,"a":{arguments}}}"#),
+                    format!(r#""x":{unknown}"#),
+                ];
+                fastrand::Rng::with_seed(seed).shuffle(&mut members);
+                format!("{{{}}}", members.join(" ,"))
+            };
+            let text = Bytes::from(message(id, "\"s__t\""));
+
+            let envelope = Envelope::parse(text.clone()).unwrap();
+            let name = envelope.field("name").unwrap().unwrap();
+            let mut outgoing = Outgoing::forward(text, envelope.id_range().unwrap());
+            outgoing.replace(name, Bytes::from_static(b"\"t\""));
+
+            let sent = String::from_utf8(outgoing.render(4711)).unwrap();
+            assert_eq!(sent, message("4711", "\"t\""), "seed {seed}");
+        }
     }
 }

@@ -10,15 +10,17 @@ use tokio::{
 };
 
 use super::{
-    Backoff, Cause, CauseKind, Circumstances, Effect, Input, Phase, ServerName, Spec, Transport,
-    logs::Log,
+    Backoff, Cause, CauseKind, Circumstances, Effect, HttpFlavor, Input, Phase, ServerName,
+    SessionMode, Spec, Transport, logs::Log,
 };
 use crate::{
     api::wire::{IdleReason, Stage},
     catalog::Catalog,
     desired::Aim,
     metrics::Metrics,
-    upstream::{self, Connection, Connector, Endpoint, Introduction, Link, Signals},
+    upstream::{
+        self, Audience, Connection, Connector, Endpoint, Introduction, Link, Opener, Pool, Signals,
+    },
     view::Reporter,
 };
 
@@ -41,6 +43,8 @@ pub struct Context {
     pub seen: mpsc::Sender<SeenCatalog>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Who hears what servers say by themselves.
+    pub audience: Audience,
 }
 
 /// A catalog on its way to the trust store, before any client can see it.
@@ -79,9 +83,13 @@ pub struct Actor {
     generation: u64,
     opening: Work<Result<Box<Link>, Cause>>,
     link: Option<Box<Link>>,
+    /// The connections of clients' own, where each has one.
+    pool: Option<Pool>,
     introducing: Work<Result<Endpoint, Cause>>,
     listing: Work<()>,
     stages: (mpsc::UnboundedSender<Stage>, mpsc::UnboundedReceiver<Stage>),
+    /// What is known of an address that may speak the older transport only.
+    older: Option<Older>,
     /// Connections on their way down.
     closing: JoinSet<()>,
     wake_at: Option<Instant>,
@@ -91,6 +99,14 @@ pub struct Actor {
     again: Option<&'static str>,
 }
 
+/// What is known of an address that may speak HTTP+SSE only.
+enum Older {
+    /// It is being tried, since the newer transport was refused.
+    Tried(Cause),
+    /// It speaks it.
+    Spoken,
+}
+
 enum Wakeup {
     Wanted(Aim),
     SupervisorGone,
@@ -98,7 +114,7 @@ enum Wakeup {
     Reached(Stage),
     Introduced(Result<Endpoint, Cause>),
     Ended(Cause),
-    ToolsChanged,
+    ListsChanged,
     Listed,
     Spoken,
     Closed,
@@ -118,10 +134,12 @@ impl Actor {
             generation: 0,
             opening: None,
             link: None,
+            pool: None,
             introducing: None,
             listing: None,
             // Bounded by the three stages of one attempt.
             stages: mpsc::unbounded_channel(),
+            older: None,
             closing: JoinSet::new(),
             wake_at: None,
             tell_at: Instant::now(),
@@ -133,7 +151,7 @@ impl Actor {
     pub async fn run(mut self, mut wanted: watch::Receiver<Aim>) -> Exit {
         wanted.mark_changed();
         loop {
-            let tools = self.announced_tools();
+            let lists = self.announced_lists();
             let wakeup = tokio::select! {
                 biased;
                 changed = wanted.changed() => match changed {
@@ -146,7 +164,7 @@ impl Actor {
                 introduced = work(&mut self.introducing) => Wakeup::Introduced(introduced),
                 () = work(&mut self.listing) => Wakeup::Listed,
                 () = spoken(&self.phase, &self.log, self.tell_at) => Wakeup::Spoken,
-                () = changed_tools(tools) => Wakeup::ToolsChanged,
+                () = changed_lists(lists) => Wakeup::ListsChanged,
                 Some(_) = self.closing.join_next() => Wakeup::Closed,
                 () = at(self.wake_at) => Wakeup::Timer,
             };
@@ -162,8 +180,8 @@ impl Actor {
         }
     }
 
-    /// Returns what tells of changed tools, while the list could be read again.
-    fn announced_tools(&self) -> Option<Arc<Signals>> {
+    /// Returns what tells of changed lists, while they could be read again.
+    fn announced_lists(&self) -> Option<Arc<Signals>> {
         match (&self.phase, &self.link, &self.listing) {
             (Phase::Connected { .. }, Some(link), None) => {
                 Some(Arc::clone(link.connection.signals()))
@@ -177,10 +195,22 @@ impl Actor {
             Wakeup::Wanted(aim) => self.want(aim),
             Wakeup::SupervisorGone => {}
             Wakeup::Opened(Ok(link)) => {
+                let server = self.reporter.server().clone();
+                let signals = link.connection.signals();
+                signals.listened_by(server, self.context.audience.clone());
                 self.introducing = Some(Box::pin(self.introduction(link.connection.clone())));
                 self.link = Some(link);
             }
+            Wakeup::Introduced(Err(cause)) if self.may_be_older() => {
+                self.let_go();
+                self.open_older(cause);
+            }
             Wakeup::Opened(Err(cause)) | Wakeup::Introduced(Err(cause)) => {
+                // What the newer transport said tells more than what the older did.
+                let cause = match self.older.take() {
+                    Some(Older::Tried(first)) => first,
+                    Some(Older::Spoken) | None => cause,
+                };
                 let last_lines = if cause.last_lines.is_empty() {
                     self.log.last_stderr()
                 } else {
@@ -193,8 +223,14 @@ impl Actor {
             }
             Wakeup::Ended(cause) => self.lost(cause),
             Wakeup::Reached(stage) => self.apply(Input::Reached(stage)),
-            Wakeup::Introduced(Ok(endpoint)) => self.apply(Input::Up(endpoint)),
-            Wakeup::ToolsChanged => self.list_again(),
+            Wakeup::Introduced(Ok(endpoint)) => {
+                self.pool = endpoint.pool().cloned();
+                if let Some(Older::Tried(_)) = self.older {
+                    self.older = Some(Older::Spoken);
+                }
+                self.apply(Input::Up(endpoint));
+            }
+            Wakeup::ListsChanged => self.list_again(),
             Wakeup::Listed => {}
             Wakeup::Spoken => {
                 self.tell_at = Instant::now() + TELL_PAUSE;
@@ -222,6 +258,10 @@ impl Actor {
                 generation,
             } => {
                 let fresh = self.generation != generation;
+                let before = self.spec.as_ref().map(|spec| &spec.transport);
+                if before != Some(&spec.transport) {
+                    self.older = None;
+                }
                 (self.spec, self.proven, self.generation) = (Some(spec), proven, generation);
                 if fresh && matches!(self.phase, Phase::Connected { .. }) {
                     self.again = Some("wished");
@@ -291,6 +331,9 @@ impl Actor {
         if let Some(link) = self.link.take() {
             self.closing.spawn(link.close());
         }
+        if let Some(pool) = self.pool.take() {
+            self.closing.spawn(pool.close());
+        }
     }
 
     fn connect(&mut self) {
@@ -303,10 +346,40 @@ impl Actor {
                 .actors()
                 .restarted(self.reporter.server().as_str(), reason);
         }
+        let spec = match &self.older {
+            Some(Older::Spoken) => Arc::new(spec.over_sse()),
+            Some(Older::Tried(_)) | None => spec,
+        };
+        self.open(spec);
+    }
+
+    fn open(&mut self, spec: Arc<Spec>) {
         let (connector, log) = (Arc::clone(&self.context.connector), self.log.clone());
         self.opening = Some(Box::pin(async move {
             connector.open(&spec, &log).await.map(Box::new)
         }));
+    }
+
+    /// Whether the address that was just refused may speak the older transport.
+    fn may_be_older(&self) -> bool {
+        let auto = self.spec.as_ref().is_some_and(|spec| {
+            let Transport::Http { flavor, .. } = &spec.transport else {
+                return false;
+            };
+            *flavor == HttpFlavor::Auto
+        });
+        let link = self.link.as_ref();
+        auto && link.is_some_and(|link| link.connection.looks_older())
+    }
+
+    /// Tries the older transport in the same attempt, after the newer was refused with `cause`.
+    fn open_older(&mut self, cause: Cause) {
+        if let Some(spec) = &self.spec {
+            self.log.core("it refused Streamable HTTP; trying HTTP+SSE");
+            let older = Arc::new(spec.over_sse());
+            self.older = Some(Older::Tried(cause));
+            self.open(older);
+        }
     }
 
     /// Returns the way from a fresh connection to an endpoint that clients may use.
@@ -316,6 +389,7 @@ impl Actor {
     ) -> impl Future<Output = Result<Endpoint, Cause>> + Send + use<> {
         let spec = self.spec.clone();
         let (server, context) = (self.reporter.server().clone(), self.context.clone());
+        let (log, older) = (self.log.clone(), self.older.is_some());
         let stages = self.stages.0.clone();
         let default = if self.proven {
             Spec::INIT_TIMEOUT
@@ -335,19 +409,32 @@ impl Actor {
                 Ok(Ok(introduced)) => introduced,
                 Ok(Err(_)) if went_down_with_its_process(&connection) => return pending().await,
                 Ok(Err(cause)) => return Err(cause),
-                Err(_) => return Err(too_slow(deadline)),
+                Err(_) => return Err(upstream::too_slow(deadline)),
             };
             if !hand_in(&context, &server, &spec, catalog).await {
                 return Err(not_kept());
             }
             let metrics = context.metrics.calls(server.as_str());
-            let endpoint = Endpoint::new(server, connection, introduction, spec, metrics);
+            let pool = (spec.session == SessionMode::PerClient).then(|| {
+                Pool::new(Opener {
+                    connector: Arc::clone(&context.connector),
+                    server: server.clone(),
+                    spec: if older {
+                        Arc::new(spec.over_sse())
+                    } else {
+                        Arc::clone(&spec)
+                    },
+                    log,
+                    audience: context.audience.clone(),
+                })
+            });
+            let endpoint = Endpoint::new(server, connection, introduction, spec, metrics, pool);
             endpoint.listed();
             Ok(endpoint)
         }
     }
 
-    /// Reads the list of tools again and hands it in.
+    /// Reads the lists again and hands them in.
     fn list_again(&mut self) {
         let (Phase::Connected { endpoint, .. }, Some(link), Some(spec)) =
             (&self.phase, &self.link, &self.spec)
@@ -406,19 +493,8 @@ fn not_kept() -> Cause {
 fn went_down_with_its_process(connection: &Connection) -> bool {
     match connection {
         Connection::Stdio(connection) => connection.pending().closed().is_some(),
-        Connection::Http(_) => false,
+        Connection::Http(_) | Connection::Sse(_) => false,
     }
-}
-
-fn too_slow(deadline: std::time::Duration) -> Cause {
-    Cause::new(
-        CauseKind::InitTimeout,
-        format!(
-            "it did not answer within {}",
-            humantime::format_duration(deadline)
-        ),
-        "Look at its log; give it more time with \"initTimeout\" if it needs more.",
-    )
 }
 
 /// Polls what is under way; forever pending where nothing is. Cancel-safe: the work stays where it
@@ -441,9 +517,9 @@ async fn ended(link: &mut Option<Box<Link>>) -> Cause {
     }
 }
 
-async fn changed_tools(signals: Option<Arc<Signals>>) {
+async fn changed_lists(signals: Option<Arc<Signals>>) {
     match signals {
-        Some(signals) => signals.changed_tools().await,
+        Some(signals) => signals.changed_lists().await,
         None => pending().await,
     }
 }

@@ -44,8 +44,6 @@ pub enum CauseKind {
     SignInNeeded,
     /// A line or event is longer than allowed.
     MessageTooLong,
-    /// A transport that this version does not speak.
-    UnsupportedTransport,
     /// An error of ours.
     Internal,
 }
@@ -68,7 +66,6 @@ impl CauseKind {
             Self::HttpStatus => "http_status",
             Self::SignInNeeded => "sign_in_needed",
             Self::MessageTooLong => "message_too_long",
-            Self::UnsupportedTransport => "unsupported_transport",
             Self::Internal => "internal",
         }
     }
@@ -81,8 +78,7 @@ impl CauseKind {
             | Self::UnsupportedRevision
             | Self::Redirected
             | Self::NotMcp
-            | Self::SignInNeeded
-            | Self::UnsupportedTransport => true,
+            | Self::SignInNeeded => true,
             Self::Exited
             | Self::ConnectionLost
             | Self::InitTimeout

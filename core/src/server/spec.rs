@@ -54,6 +54,15 @@ impl Spec {
 }
 
 impl Spec {
+    /// Returns the spec with the older of the HTTP transports.
+    pub fn over_sse(&self) -> Self {
+        let mut older = self.clone();
+        if let Transport::Http { flavor, .. } = &mut older.transport {
+            *flavor = HttpFlavor::Sse;
+        }
+        older
+    }
+
     /// Whether a server that runs by `before` must be started anew to run by this one. Deadlines
     /// are looked up when they are needed.
     pub fn wants_new_start_after(&self, before: &Self) -> bool {

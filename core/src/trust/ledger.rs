@@ -6,7 +6,7 @@ use std::{
 use super::{LaunchId, Write};
 use crate::{
     api::wire::DefinitionState,
-    catalog::{Catalog, Definition, DefinitionHash, Reviewed},
+    catalog::{Catalog, Definition, DefinitionHash, DefinitionKind, Reviewed},
     server::ServerName,
 };
 
@@ -36,10 +36,16 @@ pub struct Ledger {
 /// What a pin is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PinName {
-    /// A tool, by its name.
-    Tool(String),
+    /// A definition, by its kind and name.
+    Of(DefinitionKind, String),
     /// The server's instructions.
     Instructions,
+}
+
+impl PinName {
+    fn new(kind: Option<DefinitionKind>, name: &str) -> Self {
+        kind.map_or(Self::Instructions, |kind| Self::Of(kind, name.to_owned()))
+    }
 }
 
 /// A catalog that was seen.
@@ -63,8 +69,10 @@ pub enum OffersWord {
 /// What [`Ledger::see`] found.
 #[derive(Debug)]
 pub struct Seen {
-    /// Whether the catalog differs from the one last seen.
+    /// Whether what a person approves differs from what was last seen.
     pub changed: bool,
+    /// Whether anything differs.
+    pub differs: bool,
     /// What must be stored first.
     pub writes: Vec<Write>,
 }
@@ -91,13 +99,14 @@ pub enum ReviewRefused {
 impl Ledger {
     /// Takes note of a catalog, and of whose word stands for it.
     pub fn see(&mut self, server: &ServerName, catalog: Arc<Catalog>, word: OffersWord) -> Seen {
-        let unchanged = self
-            .known
-            .as_ref()
-            .is_some_and(|known| same(&known.catalog, &catalog));
+        let known = self.known.as_ref();
+        let unchanged = known.is_some_and(|known| same(&known.catalog, &catalog));
+        let differs =
+            known.is_none_or(|known| !unchanged || !same_beside(&known.catalog, &catalog));
         let mut writes = Vec::new();
-        if !unchanged {
-            let epoch = self.known.as_ref().map_or(1, |known| known.epoch + 1);
+        if differs {
+            let before = known.map_or(0, |known| known.epoch);
+            let epoch = before + u64::from(!unchanged);
             self.known = Some(Known {
                 epoch,
                 catalog: Arc::clone(&catalog),
@@ -119,6 +128,7 @@ impl Ledger {
         }
         Seen {
             changed: !unchanged,
+            differs,
             writes,
         }
     }
@@ -166,43 +176,34 @@ impl Ledger {
     /// Returns what clients may see of what was last seen.
     pub fn review(&self, server: &ServerName) -> Option<Arc<Reviewed>> {
         let known = self.known.as_ref()?;
-        let state = |definition: &Definition| match self
-            .pins
-            .get(&PinName::Tool(definition.name.clone()))
-        {
-            Some(forms) if forms.contains(&definition.hash) => DefinitionState::Offered,
-            Some(_) => DefinitionState::Changed,
-            None => DefinitionState::New,
+        let state = |kind: Option<DefinitionKind>, name: &str, hash: &DefinitionHash| {
+            if kind.is_some_and(|kind| !kind.is_pinned()) {
+                return DefinitionState::Offered;
+            }
+            match self.pins.get(&PinName::new(kind, name)) {
+                Some(forms) if forms.contains(hash) => DefinitionState::Offered,
+                Some(_) => DefinitionState::Changed,
+                None => DefinitionState::New,
+            }
         };
-        let tools = known
-            .catalog
-            .tools
-            .iter()
-            .map(|tool| (Arc::clone(tool), state(tool)));
-        let instructions = known.catalog.instructions.clone().filter(|instructions| {
-            self.pins
-                .get(&PinName::Instructions)
-                .is_some_and(|forms| forms.contains(&instructions.hash))
-        });
-        Some(Arc::new(Reviewed::new(
-            server.as_str(),
-            known.epoch,
-            tools,
-            instructions,
-        )))
+        let reviewed = Reviewed::new(server.as_str(), known.epoch, &known.catalog, state);
+        Some(Arc::new(reviewed))
     }
 }
 
 fn pinnable(catalog: &Catalog) -> impl Iterator<Item = (PinName, DefinitionHash)> {
-    let tools = catalog
-        .tools
-        .iter()
-        .map(|tool| (PinName::Tool(tool.name.clone()), tool.hash));
+    let pinned = DefinitionKind::ALL
+        .into_iter()
+        .filter(|kind| kind.is_pinned());
+    let definitions = pinned.flat_map(|kind| {
+        let of_kind = catalog.of(kind).iter();
+        of_kind.map(move |it| (PinName::Of(kind, it.name.clone()), it.hash))
+    });
     let instructions = catalog
         .instructions
         .iter()
         .map(|text| (PinName::Instructions, text.hash));
-    tools.chain(instructions)
+    definitions.chain(instructions)
 }
 
 /// Whether two catalogs define the same, whatever the order.
@@ -213,6 +214,19 @@ fn same(a: &Catalog, b: &Catalog) -> bool {
         all
     };
     sorted(a) == sorted(b)
+}
+
+/// Whether two catalogs are the same in what nobody approves.
+fn same_beside(a: &Catalog, b: &Catalog) -> bool {
+    let hashes = |catalog: &Catalog| {
+        let of_resource = |resource: &Arc<Definition>| (resource.name.clone(), resource.hash);
+        catalog
+            .resources
+            .iter()
+            .map(of_resource)
+            .collect::<Vec<_>>()
+    };
+    a.features == b.features && hashes(a) == hashes(b)
 }
 
 #[cfg(test)]
@@ -227,7 +241,7 @@ mod tests {
             .map(|tool| Definition::of_tool(Bytes::copy_from_slice(tool.as_bytes())).unwrap());
         Arc::new(Catalog {
             tools: tools.map(Arc::new).collect(),
-            instructions: None,
+            ..Catalog::default()
         })
     }
 
@@ -291,6 +305,57 @@ mod tests {
         );
         assert!(!seen.changed && seen.writes.is_empty());
         assert_eq!(ledger.known.as_ref().unwrap().epoch, 1);
+    }
+
+    #[test]
+    fn prompts_and_templates_are_approved_and_resources_are_not() {
+        let of = |kind, text: &'static str| {
+            let raw = Bytes::from_static(text.as_bytes());
+            vec![Arc::new(Definition::of(kind, raw).unwrap())]
+        };
+        let server = ServerName::new("s").unwrap();
+        let mut ledger = Ledger::default();
+        let first = Catalog {
+            prompts: of(DefinitionKind::Prompt, r#"{"name":"p"}"#),
+            templates: of(DefinitionKind::Template, r#"{"uriTemplate":"t://{x}"}"#),
+            resources: of(DefinitionKind::Resource, r#"{"uri":"t://1"}"#),
+            ..Catalog::default()
+        };
+        ledger.see(&server, Arc::new(first.clone()), OffersWord::None);
+        let seen = ledger.review(&server).unwrap();
+        let states = |of: &Reviewed| {
+            [&of.prompts, &of.templates, &of.resources]
+                .map(|section| section.iter().next().unwrap().state)
+        };
+        let (new, offered) = (DefinitionState::New, DefinitionState::Offered);
+        assert_eq!(states(&seen), [new, new, offered]);
+
+        ledger.approve_offers(&server, 1).unwrap();
+        assert_eq!(states(&ledger.review(&server).unwrap()), [offered; 3]);
+
+        // Other resources are seen, kept and shown, and nobody is asked.
+        let more = Catalog {
+            resources: of(DefinitionKind::Resource, r#"{"uri":"t://2"}"#),
+            ..first.clone()
+        };
+        let seen = ledger.see(&server, Arc::new(more.clone()), OffersWord::None);
+        assert!(!seen.changed && seen.differs && !seen.writes.is_empty());
+        assert_eq!(ledger.known.as_ref().unwrap().epoch, 1);
+
+        let changed = Catalog {
+            prompts: of(
+                DefinitionKind::Prompt,
+                r#"{"name":"p","description":"do it"}"#,
+            ),
+            ..more
+        };
+        assert!(
+            ledger
+                .see(&server, Arc::new(changed), OffersWord::None)
+                .changed
+        );
+        let seen = ledger.review(&server).unwrap();
+        assert_eq!(states(&seen), [DefinitionState::Changed, offered, offered]);
     }
 
     #[test]

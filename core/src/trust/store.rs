@@ -9,7 +9,7 @@ use super::{
     ledger::{Known, PinName},
 };
 use crate::{
-    catalog::{Catalog, Definition, DefinitionHash},
+    catalog::{Catalog, Definition, DefinitionHash, DefinitionKind, Features},
     server::ServerName,
 };
 
@@ -145,7 +145,7 @@ pub enum StoreError {
 }
 
 /// The schema this version reads and writes. A change is a new step in [`migrate`].
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 impl Store {
     /// Opens `path`, brings its schema up to date and returns what it holds.
@@ -236,9 +236,16 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     if found > SCHEMA {
         return Err(StoreError::Newer(found));
     }
-    if found == SCHEMA {
-        return Ok(());
+    if found < 1 {
+        first(connection)?;
     }
+    if found < 2 {
+        second(connection)?;
+    }
+    Ok(())
+}
+
+fn first(connection: &mut Connection) -> Result<(), StoreError> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|_| StoreError::Random)?;
     let step = connection.transaction()?;
@@ -259,7 +266,23 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         "INSERT INTO core (key, value) VALUES ('launch_key', ?1)",
         params![&key[..]],
     )?;
-    step.pragma_update(None, "user_version", SCHEMA)?;
+    step.pragma_update(None, "user_version", 1)?;
+    step.commit()?;
+    Ok(())
+}
+
+/// Definitions of every kind beside the tools, and what a server said it can do.
+fn second(connection: &mut Connection) -> Result<(), StoreError> {
+    let step = connection.transaction()?;
+    step.execute_batch(
+        "CREATE TABLE definition (server TEXT NOT NULL, kind TEXT NOT NULL, place INTEGER NOT NULL,
+             definition BLOB NOT NULL, PRIMARY KEY (server, kind, place)) WITHOUT ROWID;
+         INSERT INTO definition (server, kind, place, definition)
+             SELECT server, 'tool', place, definition FROM tool;
+         DROP TABLE tool;
+         ALTER TABLE server ADD COLUMN features INTEGER NOT NULL DEFAULT 1;",
+    )?;
+    step.pragma_update(None, "user_version", 2)?;
     step.commit()?;
     Ok(())
 }
@@ -330,31 +353,36 @@ fn write_catalog(
 ) -> rusqlite::Result<()> {
     let instructions = catalog.instructions.as_ref().map(|text| &text.raw[..]);
     db.prepare_cached(
-        "INSERT INTO server (name, epoch, instructions) VALUES (?1, ?2, ?3)
-         ON CONFLICT (name) DO UPDATE SET epoch = ?2, instructions = ?3",
+        "INSERT INTO server (name, epoch, instructions, features) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (name) DO UPDATE SET epoch = ?2, instructions = ?3, features = ?4",
     )?
     .execute(params![
         server.as_str(),
         i64::try_from(epoch).unwrap_or(i64::MAX),
-        instructions
+        instructions,
+        catalog.features.bits()
     ])?;
-    db.prepare_cached("DELETE FROM tool WHERE server = ?1")?
+    db.prepare_cached("DELETE FROM definition WHERE server = ?1")?
         .execute(params![server.as_str()])?;
-    let mut insert =
-        db.prepare_cached("INSERT INTO tool (server, place, definition) VALUES (?1, ?2, ?3)")?;
-    for (place, tool) in catalog.tools.iter().enumerate() {
-        insert.execute(params![
-            server.as_str(),
-            i64::try_from(place).unwrap_or(i64::MAX),
-            &tool.raw[..]
-        ])?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO definition (server, kind, place, definition) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for kind in DefinitionKind::ALL {
+        for (place, definition) in catalog.of(kind).iter().enumerate() {
+            insert.execute(params![
+                server.as_str(),
+                kind.as_str(),
+                i64::try_from(place).unwrap_or(i64::MAX),
+                &definition.raw[..]
+            ])?;
+        }
     }
     Ok(())
 }
 
 fn pin_columns(name: &PinName) -> (&'static str, &str) {
     match name {
-        PinName::Tool(name) => ("tool", name),
+        PinName::Of(kind, name) => (kind.as_str(), name),
         PinName::Instructions => ("instructions", ""),
     }
 }
@@ -363,7 +391,7 @@ fn read(db: &Connection) -> Result<Contents, StoreError> {
     let mut ledgers: BTreeMap<ServerName, Ledger> = BTreeMap::new();
     each(
         db,
-        "SELECT name, suspended, reviewed, first_seen, disconnected, epoch, instructions FROM server",
+        "SELECT name, suspended, reviewed, first_seen, disconnected, epoch, instructions, features FROM server",
         |row| {
             let Some(server) = server_of(row)? else {
                 return Ok(());
@@ -374,11 +402,13 @@ fn read(db: &Connection) -> Result<Contents, StoreError> {
             let instructions: Option<Vec<u8>> = row.get(6)?;
             let instructions =
                 instructions.map(|raw| Arc::new(Definition::of_instructions(Bytes::from(raw))));
+            let features = Features::from_bits(row.get(7)?);
             ledger.known = row.get::<_, Option<i64>>(5)?.map(|epoch| Known {
                 epoch: epoch.unsigned_abs(),
                 catalog: Arc::new(Catalog {
-                    tools: Vec::new(),
                     instructions,
+                    features,
+                    ..Catalog::default()
                 }),
             });
             Ok(())
@@ -406,9 +436,9 @@ fn read(db: &Connection) -> Result<Contents, StoreError> {
         let Some(server) = server_of(row)? else {
             return Ok(());
         };
-        let name = match row.get::<_, String>(1)?.as_str() {
-            "tool" => PinName::Tool(row.get(2)?),
-            _ => PinName::Instructions,
+        let name = match DefinitionKind::of(&row.get::<_, String>(1)?) {
+            Some(kind) => PinName::Of(kind, row.get(2)?),
+            None => PinName::Instructions,
         };
         ledgers
             .entry(server)
@@ -421,17 +451,21 @@ fn read(db: &Connection) -> Result<Contents, StoreError> {
     })?;
     each(
         db,
-        "SELECT server, definition FROM tool ORDER BY server, place",
+        "SELECT server, kind, definition FROM definition ORDER BY server, kind, place",
         |row| {
             let Some(server) = server_of(row)? else {
                 return Ok(());
             };
-            let raw: Vec<u8> = row.get(1)?;
-            if let (Some(known), Some(tool)) = (
+            let Some(kind) = DefinitionKind::of(&row.get::<_, String>(1)?) else {
+                return Ok(());
+            };
+            let raw: Vec<u8> = row.get(2)?;
+            if let (Some(known), Some(definition)) = (
                 &mut ledgers.entry(server).or_default().known,
-                Definition::of_tool(Bytes::from(raw)),
+                Definition::of(kind, Bytes::from(raw)),
             ) {
-                Arc::make_mut(&mut known.catalog).tools.push(Arc::new(tool));
+                let of_kind = Arc::make_mut(&mut known.catalog).of_mut(kind);
+                of_kind.push(Arc::new(definition));
             }
             Ok(())
         },
@@ -494,12 +528,17 @@ mod tests {
         let server = ServerName::new("s").unwrap();
         let launch = LaunchId::from_text("l1");
         let tool = Definition::of_tool(Bytes::from_static(br#"{"name":"a","x":1e400}"#)).unwrap();
-        let (pin, hash) = (PinName::Tool("a".to_owned()), tool.hash);
+        let resource = Bytes::from_static(br#"{"uri":"a://b","size":1.0}"#);
+        let resource = Definition::of(DefinitionKind::Resource, resource).unwrap();
+        let (pin, hash) = (PinName::Of(DefinitionKind::Tool, "a".to_owned()), tool.hash);
         let catalog = Arc::new(Catalog {
             tools: vec![Arc::new(tool)],
+            resources: vec![Arc::new(resource)],
             instructions: Some(Arc::new(Definition::of_instructions(Bytes::from_static(
                 b"\"be kind\"",
             )))),
+            features: Features::ALL,
+            ..Catalog::default()
         });
 
         let (store, first) = Store::open(&path).unwrap();
@@ -553,6 +592,34 @@ mod tests {
         assert!(ledger.pins[&pin].contains(&hash));
         assert_eq!(contents.clients.len(), 1);
         assert_eq!(contents.launch_key, first.launch_key);
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_version_kept_is_there_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trust.db");
+        let mut earlier = Connection::open(&path).unwrap();
+        first(&mut earlier).unwrap();
+        earlier
+            .execute_batch(
+                r#"INSERT INTO server (name, epoch) VALUES ('s', 3);
+                   INSERT INTO tool VALUES ('s', 0, CAST('{"name":"a"}' AS BLOB));
+                   INSERT INTO pin VALUES ('s', 'tool', 'a', zeroblob(32));"#,
+            )
+            .unwrap();
+        drop(earlier);
+
+        let (_store, contents) = Store::open(&path).unwrap();
+
+        let ledger = &contents.ledgers[&ServerName::new("s").unwrap()];
+        let known = ledger.known.as_ref().unwrap();
+        assert_eq!(
+            (known.epoch, known.catalog.tools[0].name.as_str()),
+            (3, "a")
+        );
+        assert!(known.catalog.features.tools && !known.catalog.features.prompts);
+        let pin = PinName::Of(DefinitionKind::Tool, "a".to_owned());
+        assert!(ledger.pins.contains_key(&pin));
     }
 
     #[cfg(unix)]

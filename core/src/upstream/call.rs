@@ -1,8 +1,6 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use prometheus_client::metrics::counter::Counter;
-use tokio::sync::mpsc;
 
 use crate::mcp::{Envelope, Spliced, splice};
 
@@ -36,35 +34,31 @@ impl Reply {
         Spliced::replace(&self.message, self.id.clone(), id)
     }
 
+    /// Like [`Self::under`], with `edits` of the result: ranges of [`Self::payload`] and what stands
+    /// there then, in order of place.
+    pub fn edited(&self, id: &Bytes, edits: &[(Range<usize>, Bytes)]) -> Spliced {
+        if edits.is_empty() {
+            return self.under(id);
+        }
+        let start = self.payload.start;
+        let moved = |(range, by): &(Range<usize>, Bytes)| {
+            (start + range.start..start + range.end, by.clone())
+        };
+        let mut all: Vec<_> = edits.iter().map(moved).collect();
+        let before = all.partition_point(|(range, _)| range.start < self.id.start);
+        all.insert(before, (self.id.clone(), id.clone()));
+        let all: Vec<_> = all
+            .iter()
+            .map(|(range, by)| (range.clone(), &by[..]))
+            .collect();
+        Spliced {
+            pieces: vec![splice(&self.message, &all).into()],
+        }
+    }
+
     /// Returns the raw `result` or `error`.
     pub fn payload(&self) -> Bytes {
         self.message.slice(self.payload.clone())
-    }
-}
-
-/// Where the progress of a call goes.
-#[derive(Debug, Clone)]
-pub struct Notices {
-    /// The client's reply stream.
-    pub to: mpsc::Sender<Bytes>,
-    /// The client's own progress token, as it is spelled.
-    pub token: Option<Bytes>,
-    /// Counts what a slow client has no room for.
-    pub dropped: Counter,
-}
-
-impl Notices {
-    /// Sends a `notifications/progress` on, under the client's own token, which stood at `token`.
-    /// Progress that a slow client has no room for is dropped, as the next one says more.
-    pub fn progress(&self, message: &Bytes, token: Range<usize>) {
-        let Some(own) = &self.token else { return };
-        if self
-            .to
-            .try_send(splice(message, &[(token, own)]).into())
-            .is_err()
-        {
-            self.dropped.inc();
-        }
     }
 }
 
@@ -107,6 +101,9 @@ pub enum CallError {
     /// The address answers with something that is not MCP.
     #[error("the address answers with something that is not MCP")]
     NotMcp,
+    /// No connection of the client's own could be opened.
+    #[error("no connection of the client's own: {0}")]
+    NotOpened(String),
     /// The address cannot be reached, so the server did nothing.
     #[error("the address cannot be reached")]
     Unreachable,

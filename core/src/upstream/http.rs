@@ -23,7 +23,11 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::{
-    CallError, Notices, Pending, Reply, Signals, cancel::CancelOnDrop, http_stream, stdio,
+    CallError, Caller, Pending, Reply, Signals,
+    cancel::CancelOnDrop,
+    hear::Ear,
+    http_stream, next_number,
+    question::{Back, Way},
 };
 use crate::{
     mcp::{Envelope, Kind, Outgoing, Revision, SERVER_MESSAGE_BYTES_MAX, sse},
@@ -103,7 +107,9 @@ pub struct HttpConnection {
     signals: Arc<Signals>,
     stream: Mutex<Option<JoinHandle<()>>>,
     closing: AtomicBool,
+    looks_older: AtomicBool,
     own: Weak<Self>,
+    back: Back,
 }
 
 impl HttpConnection {
@@ -152,7 +158,12 @@ impl HttpConnection {
             signals: Arc::new(Signals::default()),
             stream: Mutex::new(None),
             closing: AtomicBool::new(false),
+            looks_older: AtomicBool::new(false),
             own: own.clone(),
+            back: Back {
+                connection: next_number(),
+                way: Way::Http(own.clone()),
+            },
         }))
     }
 
@@ -242,6 +253,10 @@ impl HttpConnection {
         if status.is_success() {
             return Ok(());
         }
+        if self.revision.get().is_none() {
+            let older = matches!(status.as_u16(), 400 | 404 | 405);
+            self.looks_older.store(older, Ordering::Relaxed);
+        }
         Err(match status {
             StatusCode::UNAUTHORIZED => CallError::SignInNeeded,
             StatusCode::NOT_FOUND if self.session.load().is_some() => CallError::SessionExpired,
@@ -254,9 +269,9 @@ impl HttpConnection {
     pub async fn request(
         &self,
         request: &Outgoing,
-        notices: Option<Notices>,
+        caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
-        let ticket = self.pending.open(notices).ok_or(CallError::NotReading)?;
+        let ticket = self.pending.open(caller).ok_or(CallError::NotReading)?;
         if ticket.is_answered() {
             return match ticket.reply().await {
                 Err(CallError::ServerEnded) => Err(CallError::NotConnected),
@@ -294,6 +309,7 @@ impl HttpConnection {
             | CallError::NotReading
             | CallError::InvalidReply(_)
             | CallError::TooLong
+            | CallError::NotOpened(_)
             | CallError::HttpStatus(_)
             | CallError::Redirected
             | CallError::NotMcp => return,
@@ -376,24 +392,26 @@ impl HttpConnection {
             Kind::Result | Kind::Error => Err(CallError::InvalidReply(
                 "it came under an id that was never given".to_owned(),
             )),
-            Kind::Notification => {
-                stdio::notified(envelope, &self.pending, &self.signals);
-                Ok(None)
-            }
-            Kind::Request => {
-                self.answer(envelope);
+            Kind::Notification | Kind::Request => {
+                self.heard(envelope, Some(id));
                 Ok(None)
             }
         }
     }
 
-    /// Answers what the server asks of Narthex itself.
-    pub(super) fn answer(&self, request: &Envelope) {
-        self.post_later(stdio::answer_to_server(request));
+    /// Hears what the server says that is no answer; `cause` is the call on whose reply stream it
+    /// came.
+    pub(super) fn heard(&self, message: &Envelope, cause: Option<u64>) {
+        let ear = Ear {
+            pending: &self.pending,
+            signals: &self.signals,
+            back: &self.back,
+        };
+        ear.heard(message, cause);
     }
 
     /// Sends a message that nobody waits for.
-    fn post_later(&self, message: Vec<u8>) {
+    pub(super) fn post_later(&self, message: Vec<u8>) {
         if let Some(own) = self.own.upgrade() {
             // Bounded by the timeout; a server that is gone needs no word.
             tokio::spawn(
@@ -418,6 +436,11 @@ impl HttpConnection {
             // A server that is gone, or knows no DELETE, has nothing to end.
             let _ = tokio::time::timeout(DELETE_TIMEOUT, self.send(request)).await;
         }
+    }
+
+    /// Whether the address refused to be initialized as one does that speaks HTTP+SSE only.
+    pub fn looks_older(&self) -> bool {
+        self.looks_older.load(Ordering::Relaxed)
     }
 
     /// Returns the requests in flight.

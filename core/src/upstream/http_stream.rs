@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
-use super::{CallError, HttpConnection, stdio};
+use super::{CallError, HttpConnection};
 use crate::{
     mcp::{Envelope, Kind, Outgoing, SERVER_MESSAGE_BYTES_MAX, sse},
     server::{Cause, CauseKind},
@@ -86,8 +86,7 @@ async fn read(
 
 fn heard(connection: &HttpConnection, envelope: &Envelope) {
     match envelope.kind() {
-        Kind::Notification => stdio::notified(envelope, connection.pending(), connection.signals()),
-        Kind::Request => connection.answer(envelope),
+        Kind::Notification | Kind::Request => connection.heard(envelope, None),
         Kind::Result | Kind::Error => tracing::debug!("response on the stream passed over"),
     }
 }
@@ -121,6 +120,7 @@ fn lost(connection: &HttpConnection, error: &CallError) {
         | CallError::NotReading
         | CallError::InvalidReply(_)
         | CallError::TooLong
+        | CallError::NotOpened(_)
         | CallError::HttpStatus(_)
         | CallError::Redirected
         | CallError::NotMcp => CauseKind::ConnectionLost,

@@ -1,11 +1,12 @@
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::{CallError, Connection, Reply};
 use crate::{
     api::wire::{Implementation, Stage},
-    catalog::{Catalog, Definition},
+    catalog::{Catalog, Definition, DefinitionKind, Features, Listing},
     mcp::{Outgoing, Revision, json},
     runtime::by_size,
     server::{Cause, CauseKind},
@@ -20,8 +21,8 @@ pub struct Introduction {
     pub implementation: Option<Implementation>,
     /// Its instructions, as raw JSON text. Written by the server.
     pub instructions: Option<Bytes>,
-    /// Whether it has tools at all.
-    pub has_tools: bool,
+    /// What it can do.
+    pub features: Features,
 }
 
 /// The longest name or version that is kept of a server's own words, in characters.
@@ -29,6 +30,14 @@ const OWN_WORDS_CHARS_MAX: usize = 100;
 
 /// Pages of a list that are read at most: with 50 tools a page, more than a server may define.
 const PAGES_MAX: usize = 500;
+
+/// What is declared on a connection that clients share: what one of them may be able to do, and
+/// never roots, which are one client's folders.
+const CAPABILITIES: &str = r#"{"sampling":{},"elicitation":{"form":{},"url":{}}}"#;
+
+/// How long the lists beside that of the tools may take: a server that declares what it does not
+/// answer for is used all the same.
+const BESIDE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Initializes a connection and lists what the server offers. `reached` is told of the stages.
 ///
@@ -40,31 +49,54 @@ pub async fn introduce(
 ) -> Result<(Introduction, Arc<Catalog>), Cause> {
     reached(Stage::Initializing);
     let params = format!(
-        r#"{{"protocolVersion":"{}","capabilities":{{}},"clientInfo":{{"name":"narthex","title":"Narthex","version":"{}"}}}}"#,
+        r#"{{"protocolVersion":"{}","capabilities":{CAPABILITIES},"clientInfo":{{"name":"narthex","title":"Narthex","version":"{}"}}}}"#,
         Revision::LATEST,
         env!("CARGO_PKG_VERSION"),
     );
+    let introduction = initialize(connection, &params).await?;
+    reached(Stage::Listing);
+    let catalog = list(connection, &introduction).await?;
+    connection.listen();
+    Ok((introduction, catalog))
+}
+
+/// Initializes a connection with `params`.
+///
+/// # Errors
+/// When the server does not answer as MCP says.
+pub(super) async fn initialize(
+    connection: &Connection,
+    params: &str,
+) -> Result<Introduction, Cause> {
     let reply = connection
-        .request(&Outgoing::new("initialize", &params), None)
+        .request(&Outgoing::new("initialize", params), None)
         .await
         .map_err(|error| cause(&error))?;
     let introduction = read(&reply)?;
-    if let Connection::Http(http) = connection {
-        http.agreed_on(introduction.revision);
-    }
+    connection.agreed_on(introduction.revision);
     connection
         .notify("notifications/initialized", "{}")
         .await
         .map_err(|error| cause(&error))?;
-    reached(Stage::Listing);
-    let catalog = list(connection, &introduction).await?;
-    if let Connection::Http(http) = connection {
-        http.listen();
-    }
-    Ok((introduction, catalog))
+    Ok(introduction)
 }
 
-/// Lists what the server offers, page by page.
+/// Returns what a server is that did not answer in time.
+pub fn too_slow(deadline: Duration) -> Cause {
+    Cause::new(
+        CauseKind::InitTimeout,
+        format!(
+            "it did not answer within {}",
+            humantime::format_duration(deadline)
+        ),
+        "Look at its log; give it more time with \"initTimeout\" if it needs more.",
+    )
+}
+
+/// Lists what the server offers, page by page, all kinds side by side.
+///
+/// A server is there for its tools: without that list there is none. A list of another kind that
+/// cannot be had counts as empty.
 ///
 /// # Errors
 /// When the server does not answer as MCP says.
@@ -72,49 +104,77 @@ pub async fn list(
     connection: &Connection,
     introduction: &Introduction,
 ) -> Result<Arc<Catalog>, Cause> {
-    let mut catalog = Catalog::default();
-    let mut skipped = 0;
-    if introduction.has_tools {
-        list_tools(connection, &mut catalog, &mut skipped).await?;
-    }
-    if skipped > 0 {
-        tracing::warn!(skipped, "definitions without a usable name left out");
-    }
-    catalog.instructions = introduction
-        .instructions
-        .clone()
-        .map(Definition::of_instructions)
-        .map(Arc::new);
-    Ok(Arc::new(catalog))
+    let features = introduction.features;
+    let tools = pages(connection, DefinitionKind::Tool, features.tools);
+    let beside = |kind, has| async move {
+        match timeout(BESIDE_TIMEOUT, pages(connection, kind, has)).await {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(cause)) => {
+                tracing::warn!(kind = kind.as_str(), cause = cause.message, "list left out");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::warn!(kind = kind.as_str(), "list left out: no answer in time");
+                Vec::new()
+            }
+        }
+    };
+    let (tools, prompts, templates, resources) = tokio::join!(
+        tools,
+        beside(DefinitionKind::Prompt, features.prompts),
+        beside(DefinitionKind::Template, features.resources),
+        beside(DefinitionKind::Resource, features.resources),
+    );
+    let instructions = introduction.instructions.clone();
+    Ok(Arc::new(Catalog {
+        tools: tools?,
+        prompts,
+        templates,
+        resources,
+        instructions: instructions.map(Definition::of_instructions).map(Arc::new),
+        features,
+    }))
 }
 
-async fn list_tools(
+async fn pages(
     connection: &Connection,
-    catalog: &mut Catalog,
-    skipped: &mut usize,
-) -> Result<(), Cause> {
+    kind: DefinitionKind,
+    has: bool,
+) -> Result<Vec<Arc<Definition>>, Cause> {
+    let mut listing = Listing::new(kind);
     let mut params = "{}".to_owned();
-    for _ in 0..PAGES_MAX {
-        let request = Outgoing::new("tools/list", &params);
+    let (method, mut left) = (kind.list_method(), if has { PAGES_MAX } else { 0 });
+    while left > 0 {
+        left -= 1;
+        let request = Outgoing::new(method, &params);
         let reply = connection
             .request(&request, None)
             .await
             .map_err(|error| cause(&error))?;
         if !reply.is_result {
-            return Err(invalid("it answered tools/list with an error"));
+            return Err(invalid(&format!("it answered {method} with an error")));
         }
         let page = reply.payload();
-        let next = by_size(page.len(), || catalog.add_page(&page, skipped));
-        match next
-            .map_err(|error| invalid(&format!("its list of tools cannot be read: {error}")))?
-        {
-            Some(cursor) => {
-                params = format!(r#"{{"cursor":{}}}"#, String::from_utf8_lossy(&cursor))
-            }
-            None => return Ok(()),
+        let next = by_size(page.len(), || listing.add_page(&page));
+        let next = next
+            .map_err(|error| invalid(&format!("its answer to {method} cannot be read: {error}")))?;
+        let Some(cursor) = next else {
+            break;
+        };
+        if left == 0 {
+            return Err(invalid(&format!("its answers to {method} have no end")));
         }
+        params = format!(r#"{{"cursor":{}}}"#, String::from_utf8_lossy(&cursor));
     }
-    Err(invalid("its list of tools has no end"))
+    let (listed, skipped) = listing.finish();
+    if skipped > 0 {
+        tracing::warn!(
+            method,
+            skipped,
+            "definitions without a usable name left out"
+        );
+    }
+    Ok(listed)
 }
 
 fn read(reply: &Reply) -> Result<Introduction, Cause> {
@@ -155,9 +215,28 @@ fn read(reply: &Reply) -> Result<Introduction, Cause> {
         revision,
         implementation,
         instructions: instructions.map(|range| payload.slice(range)),
-        has_tools: object(member(0, "capabilities"))
-            .is_some_and(|all| member(all.start, "tools").is_some()),
+        features: object(member(0, "capabilities"))
+            .map(|all| features(&payload, all.start))
+            .unwrap_or_default(),
     })
+}
+
+/// Reads the `capabilities` that begin at `at`.
+fn features(payload: &[u8], at: usize) -> Features {
+    let has = |name| json::member(payload, at, name).ok().flatten();
+    let subscribe = has("resources").filter(|resources| payload[resources.start] == b'{');
+    let subscribe = subscribe.and_then(|resources| {
+        let subscribe = json::member(payload, resources.start, "subscribe");
+        subscribe.ok().flatten()
+    });
+    Features {
+        tools: has("tools").is_some(),
+        prompts: has("prompts").is_some(),
+        resources: has("resources").is_some(),
+        subscribe: subscribe.is_some_and(|subscribe| &payload[subscribe] == b"true"),
+        completions: has("completions").is_some(),
+        logging: has("logging").is_some(),
+    }
 }
 
 fn invalid(message: &str) -> Cause {
@@ -169,12 +248,13 @@ fn invalid(message: &str) -> Cause {
 }
 
 /// Returns why a connection is not to be had, from why a request on the way to it failed.
-fn cause(error: &CallError) -> Cause {
+pub(super) fn cause(error: &CallError) -> Cause {
     let message = error.to_string();
     match error {
         CallError::NotConnected
         | CallError::ServerEnded
         | CallError::Revoked(_)
+        | CallError::NotOpened(_)
         | CallError::NotReading => Cause::new(
             CauseKind::ConnectionLost,
             message,

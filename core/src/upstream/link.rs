@@ -5,22 +5,50 @@ use std::{
 
 use tokio::{sync::Notify, task::JoinHandle};
 
-use super::{CallError, HttpConnection, Notices, Pending, Reply, StdioConnection};
+use super::{
+    Audience, CallError, Caller, HttpConnection, Pending, Reply, SseConnection, StdioConnection,
+};
 use crate::{
-    mcp::Outgoing,
+    mcp::{Envelope, Outgoing, Revision, one_line},
     process::{Ended, Environment, EnvironmentSource, Patience, Pipes, Process, SpawnError},
-    server::{Cause, CauseKind, HttpFlavor, Spec, Transport, logs::Log},
+    server::{Cause, CauseKind, HttpFlavor, ServerName, Spec, Transport, logs::Log},
 };
 
-/// What a connection tells the actor that owns it.
+/// What a connection tells the actor that owns it, and those who listen to its server.
 #[derive(Debug, Default)]
 pub struct Signals {
     ended: OnceLock<Cause>,
     end: Notify,
-    tools: Notify,
+    lists: Notify,
+    audience: OnceLock<(ServerName, Audience)>,
+    owner: OnceLock<Arc<dyn Caller>>,
 }
 
 impl Signals {
+    /// Says who hears what `server` says by itself. The first word stands.
+    pub fn listened_by(&self, server: ServerName, audience: Audience) {
+        // A connection is opened for one server.
+        let _ = self.audience.set((server, audience));
+    }
+
+    /// Has those who listen hear a notification.
+    pub(super) fn heard(&self, message: &Envelope) {
+        if let Some((server, audience)) = self.audience.get() {
+            audience.heard(server, message);
+        }
+    }
+
+    /// Says for which client the connection is. The first word stands.
+    pub(super) fn owned_by(&self, owner: Arc<dyn Caller>) {
+        // A connection of a client's own is opened for one.
+        let _ = self.owner.set(owner);
+    }
+
+    /// Returns the client that the connection is for; `None` where clients share it.
+    pub(super) fn owner(&self) -> Option<Arc<dyn Caller>> {
+        self.owner.get().cloned()
+    }
+
     /// Says that the connection has ended. The first reason stands.
     pub fn ended(&self, cause: Cause) {
         // What comes later is a consequence of the first.
@@ -28,9 +56,14 @@ impl Signals {
         self.end.notify_one();
     }
 
-    /// Says that the list of tools may have changed.
-    pub fn tools_changed(&self) {
-        self.tools.notify_one();
+    /// Whether the connection has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.get().is_some()
+    }
+
+    /// Says that what the server offers may have changed.
+    pub fn lists_changed(&self) {
+        self.lists.notify_one();
     }
 
     /// Waits for the end of the connection. Cancel-safe; one waiter.
@@ -43,9 +76,9 @@ impl Signals {
         }
     }
 
-    /// Waits until the list of tools may have changed. Cancel-safe; one waiter.
-    pub async fn changed_tools(&self) {
-        self.tools.notified().await;
+    /// Waits until what the server offers may have changed. Cancel-safe; one waiter.
+    pub async fn changed_lists(&self) {
+        self.lists.notified().await;
     }
 }
 
@@ -56,6 +89,8 @@ pub enum Connection {
     Stdio(Arc<StdioConnection>),
     /// Over Streamable HTTP.
     Http(Arc<HttpConnection>),
+    /// Over HTTP+SSE.
+    Sse(Arc<SseConnection>),
 }
 
 impl Connection {
@@ -67,11 +102,12 @@ impl Connection {
     pub async fn request(
         &self,
         request: &Outgoing,
-        notices: Option<Notices>,
+        caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
         match self {
-            Self::Stdio(connection) => connection.request(request, notices).await,
-            Self::Http(connection) => connection.request(request, notices).await,
+            Self::Stdio(connection) => connection.request(request, caller).await,
+            Self::Http(connection) => connection.request(request, caller).await,
+            Self::Sse(connection) => connection.request(request, caller).await,
         }
     }
 
@@ -81,9 +117,46 @@ impl Connection {
     /// When it could not be sent.
     pub async fn notify(&self, method: &str, params: &str) -> Result<(), CallError> {
         let message = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
+        self.send(message.into_bytes()).await
+    }
+
+    /// Sends a message for which no answer is due.
+    ///
+    /// # Errors
+    /// When it could not be sent.
+    pub async fn send(&self, mut message: Vec<u8>) -> Result<(), CallError> {
         match self {
-            Self::Stdio(connection) => connection.send(message.into_bytes()),
-            Self::Http(connection) => connection.post(message.into_bytes()).await,
+            Self::Stdio(connection) => {
+                one_line(&mut message);
+                connection.send(message)
+            }
+            Self::Http(connection) => connection.post(message).await,
+            Self::Sse(connection) => connection.post(message).await,
+        }
+    }
+
+    /// Takes note of the revision agreed on.
+    pub fn agreed_on(&self, revision: Revision) {
+        match self {
+            Self::Stdio(_) => {}
+            Self::Http(connection) => connection.agreed_on(revision),
+            Self::Sse(connection) => connection.agreed_on(revision),
+        }
+    }
+
+    /// Begins to listen for what the server says by itself, where that takes something.
+    pub fn listen(&self) {
+        match self {
+            Self::Stdio(_) | Self::Sse(_) => {}
+            Self::Http(connection) => connection.listen(),
+        }
+    }
+
+    /// Whether the address answered as one does that speaks the older HTTP+SSE only.
+    pub fn looks_older(&self) -> bool {
+        match self {
+            Self::Stdio(_) | Self::Sse(_) => false,
+            Self::Http(connection) => connection.looks_older(),
         }
     }
 
@@ -92,6 +165,7 @@ impl Connection {
         match self {
             Self::Stdio(connection) => connection.pending(),
             Self::Http(connection) => connection.pending(),
+            Self::Sse(connection) => connection.pending(),
         }
     }
 
@@ -100,6 +174,7 @@ impl Connection {
         match self {
             Self::Stdio(connection) => connection.signals(),
             Self::Http(connection) => connection.signals(),
+            Self::Sse(connection) => connection.signals(),
         }
     }
 }
@@ -169,13 +244,13 @@ impl Connector for Launcher {
                     start(&command, &environment, spec, log)
                 }
                 Transport::Http {
+                    url,
+                    headers,
                     flavor: HttpFlavor::Sse,
-                    ..
-                } => Err(Cause::new(
-                    CauseKind::UnsupportedTransport,
-                    "the HTTP+SSE transport of 2024-11-05 is not spoken yet",
-                    "Use the server's Streamable HTTP address (often ending in /mcp) with \"type\": \"http\".",
-                )),
+                } => {
+                    let connection = SseConnection::open(url, headers, spec.max_concurrent).await?;
+                    Ok(Link::new(Connection::Sse(connection), log))
+                }
                 Transport::Http {
                     url,
                     headers,
@@ -288,6 +363,7 @@ impl Link {
         match self.connection {
             Connection::Stdio(connection) => connection.close(),
             Connection::Http(connection) => connection.close().await,
+            Connection::Sse(connection) => connection.close(),
         }
         if let Some(process) = self.process {
             process.end(Patience::ORDERLY).await;

@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use atomic_waker::AtomicWaker;
 
-use super::{CallError, Notices, Reply};
+use super::{CallError, Caller, Reply, caller::Whose};
 
 /// The requests in flight on one connection, without a lock: a slot each.
 ///
@@ -35,7 +35,7 @@ struct Waiter {
     id: u64,
     reply: OnceLock<Result<Reply, CallError>>,
     waker: AtomicWaker,
-    notices: Option<Notices>,
+    caller: Option<Arc<dyn Caller>>,
 }
 
 /// The bits of an id that name the slot: more slots than calls may be in flight at one server.
@@ -57,14 +57,14 @@ impl Pending {
     }
 
     /// Takes a slot; `None` where all are in use.
-    pub fn open(self: &Arc<Self>, notices: Option<Notices>) -> Option<Ticket> {
+    pub fn open(self: &Arc<Self>, caller: Option<Arc<dyn Caller>>) -> Option<Ticket> {
         let slot = self.take_slot()?;
         let id = self.opened.fetch_add(1, Ordering::Relaxed) << SLOT_BITS | slot as u64;
         let waiter = Arc::new(Waiter {
             id,
             reply: OnceLock::new(),
             waker: AtomicWaker::new(),
-            notices,
+            caller,
         });
         self.slots[slot].waiter.store(Some(Arc::clone(&waiter)));
         // Whoever closes sets the reason first and sweeps then, so one of the two sees the other.
@@ -136,9 +136,30 @@ impl Pending {
         }
     }
 
-    /// Returns where the progress of a request goes; `None` where nobody waits for it.
-    pub fn notices(&self, id: u64) -> Option<Notices> {
-        self.waiter(id)?.notices.clone()
+    /// Returns the client's request behind a request; `None` where nobody waits, or it is our own.
+    pub fn caller(&self, id: u64) -> Option<Arc<dyn Caller>> {
+        self.waiter(id)?.caller.clone()
+    }
+
+    /// Returns the clients' requests behind all that is in flight.
+    pub(super) fn callers(&self) -> impl Iterator<Item = Arc<dyn Caller>> {
+        let waiting = self.slots.iter().filter_map(|slot| slot.waiter.load_full());
+        // What is answered causes nothing more, though nobody has taken the answer yet.
+        let unanswered = waiting.filter(|waiter| waiter.reply.get().is_none());
+        unanswered.filter_map(|waiter| waiter.caller.clone())
+    }
+
+    /// Returns whose requests are in flight.
+    pub(super) fn whose(&self) -> Whose {
+        let mut callers = self.callers();
+        let Some(first) = callers.next() else {
+            return Whose::Nobody;
+        };
+        if callers.all(|other| other.session() == first.session()) {
+            Whose::One(first)
+        } else {
+            Whose::Several
+        }
     }
 
     /// Returns how many requests are in flight.

@@ -11,7 +11,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{CallError, Notices, Pending, Reply, Signals, cancel::CancelOnDrop};
+use super::{
+    CallError, Caller, Pending, Reply, Signals,
+    cancel::CancelOnDrop,
+    hear::Ear,
+    next_number,
+    question::{Back, Way},
+};
 use crate::{
     mcp::{Envelope, Kind, Outgoing, SERVER_MESSAGE_BYTES_MAX},
     runtime::by_size,
@@ -51,7 +57,10 @@ impl StdioConnection {
         let reader = Reader {
             pending: Arc::clone(&pending),
             signals: Arc::clone(&signals),
-            out: out.downgrade(),
+            back: Back {
+                connection: next_number(),
+                way: Way::Stdio(out.downgrade()),
+            },
             log: log.clone(),
         };
         let silent = CancellationToken::new();
@@ -90,9 +99,9 @@ impl StdioConnection {
     pub async fn request(
         &self,
         request: &Outgoing,
-        notices: Option<Notices>,
+        caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
-        let ticket = self.pending.open(notices).ok_or(CallError::NotReading)?;
+        let ticket = self.pending.open(caller).ok_or(CallError::NotReading)?;
         if ticket.is_answered() {
             // The connection had ended: nothing is written.
             return match ticket.reply().await {
@@ -179,7 +188,7 @@ async fn keep(stderr: impl AsyncRead + Unpin, log: Log) {
 struct Reader {
     pending: Arc<Pending>,
     signals: Arc<Signals>,
-    out: mpsc::WeakSender<Vec<u8>>,
+    back: Back,
     log: Log,
 }
 
@@ -256,13 +265,13 @@ impl Reader {
         };
         match envelope.kind() {
             Kind::Result | Kind::Error => self.response(&envelope),
-            Kind::Notification => notified(&envelope, &self.pending, &self.signals),
-            Kind::Request => {
-                let answer = answer_to_server(&envelope);
-                if let Some(out) = self.out.upgrade() {
-                    // A server that asks without reading the answers goes without them.
-                    let _ = out.try_send(answer);
-                }
+            Kind::Notification | Kind::Request => {
+                let ear = Ear {
+                    pending: &self.pending,
+                    signals: &self.signals,
+                    back: &self.back,
+                };
+                ear.heard(&envelope, None);
             }
         }
     }
@@ -279,32 +288,4 @@ impl Reader {
             self.pending.fail_only(id, &reason);
         }
     }
-}
-
-/// Acts on a notification of a server: progress goes to the call that it belongs to.
-pub(super) fn notified(envelope: &Envelope, pending: &Pending, signals: &Signals) {
-    match envelope.method() {
-        "notifications/progress" => {
-            let Ok(Some(token)) = envelope.field("progressToken") else {
-                return;
-            };
-            let text = std::str::from_utf8(&envelope.bytes()[token.clone()]).unwrap_or_default();
-            if let Some(notices) = text.parse().ok().and_then(|id| pending.notices(id)) {
-                notices.progress(envelope.bytes(), token);
-            }
-        }
-        "notifications/tools/list_changed" => signals.tools_changed(),
-        _ => tracing::debug!("notification passed over"),
-    }
-}
-
-/// Answers what a server asks of Narthex itself. Nothing but `ping` was declared.
-pub(super) fn answer_to_server(request: &Envelope) -> Vec<u8> {
-    let mut answer = br#"{"jsonrpc":"2.0","id":"#.to_vec();
-    answer.extend_from_slice(&request.id());
-    answer.extend_from_slice(match request.method() {
-        "ping" => br#","result":{}}"#.as_slice(),
-        _ => br#","error":{"code":-32601,"message":"not declared by this client"}}"#.as_slice(),
-    });
-    answer
 }

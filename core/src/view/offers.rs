@@ -6,26 +6,27 @@ use std::{
 use bytes::Bytes;
 use imbl::OrdMap;
 
-use super::Entry;
+use super::{Entry, Places, Subject, subjects::Subjects};
 use crate::{
-    catalog::{ReviewedTool, list_result},
+    catalog::{DefinitionKind, Item, list_result},
     server::ServerName,
 };
 
-/// What clients see at the merged address. It is replaced when that changes, and put together by
-/// the first who asks.
-#[derive(Debug)]
+/// What clients see at the merged address. What of it changes is replaced, and put together by the
+/// first who asks.
+#[derive(Debug, Default)]
 pub struct Offers {
-    /// Grows with every change of what clients see.
-    pub generation: u64,
+    generations: [u64; 3],
     servers: OrdMap<ServerName, Arc<Entry>>,
-    built: OnceLock<Built>,
+    tools: Arc<OnceLock<Menu>>,
+    prompts: Arc<OnceLock<Menu>>,
+    resources: Arc<OnceLock<Places>>,
 }
 
-/// The merged list and its routing table.
+/// A merged list of what has a name, and its routing table.
 #[derive(Debug)]
-pub struct Built {
-    /// The result of `tools/list`.
+pub struct Menu {
+    /// The result of its list.
     pub list: Bytes,
     routes: HashMap<Arc<str>, Option<Route>, foldhash::fast::RandomState>,
 }
@@ -35,48 +36,80 @@ pub struct Built {
 pub struct Route {
     /// The server.
     pub server: ServerName,
-    /// Its tool.
-    pub tool: ReviewedTool,
+    /// What it calls so.
+    pub item: Item,
 }
 
 impl Offers {
-    pub(super) const fn new(generation: u64, servers: OrdMap<ServerName, Arc<Entry>>) -> Self {
+    /// Returns what follows when what clients see of `changed` has changed.
+    pub(super) fn next(&self, changed: Subjects, servers: OrdMap<ServerName, Arc<Entry>>) -> Self {
+        let mut generations = self.generations;
+        for subject in Subject::ALL {
+            generations[subject as usize] += u64::from(changed.contains(subject));
+        }
         Self {
-            generation,
+            generations,
             servers,
-            built: OnceLock::new(),
+            tools: kept(&self.tools, changed.contains(Subject::Tools)),
+            prompts: kept(&self.prompts, changed.contains(Subject::Prompts)),
+            resources: kept(&self.resources, changed.contains(Subject::Resources)),
         }
     }
 
-    /// Returns the merged list and its routing table.
-    pub fn built(&self) -> &Built {
-        self.built.get_or_init(|| Built::of(&self.servers))
+    /// Returns a number that grows with every change of what clients see of `subject`.
+    pub const fn generation(&self, subject: Subject) -> u64 {
+        self.generations[subject as usize]
+    }
+
+    /// Returns the tools.
+    pub fn tools(&self) -> &Menu {
+        self.tools
+            .get_or_init(|| Menu::of(DefinitionKind::Tool, &self.servers))
+    }
+
+    /// Returns the prompts.
+    pub fn prompts(&self) -> &Menu {
+        self.prompts
+            .get_or_init(|| Menu::of(DefinitionKind::Prompt, &self.servers))
+    }
+
+    /// Returns the resources and their templates.
+    pub fn resources(&self) -> &Places {
+        self.resources.get_or_init(|| Places::of(&self.servers))
     }
 }
 
-impl Built {
-    fn of(servers: &OrdMap<ServerName, Arc<Entry>>) -> Self {
+fn kept<T>(before: &Arc<OnceLock<T>>, changed: bool) -> Arc<OnceLock<T>> {
+    if changed {
+        Arc::default()
+    } else {
+        Arc::clone(before)
+    }
+}
+
+impl Menu {
+    fn of(kind: DefinitionKind, servers: &OrdMap<ServerName, Arc<Entry>>) -> Self {
         let mut routes: HashMap<Arc<str>, Option<Route>, _> = HashMap::default();
         for (server, entry) in servers {
             // What is not listed, or held, keeps its routes, so that a call can say why it is refused.
-            for tool in entry.catalog.iter().flat_map(|catalog| &catalog.tools) {
+            for item in entry.catalog.iter().flat_map(|catalog| catalog.of(kind)) {
                 let route = Route {
                     server: server.clone(),
-                    tool: tool.clone(),
+                    item: item.clone(),
                 };
-                // Two tools that meet in one name despite its hash are both refused.
+                // Two names that meet in one despite its hash are both refused.
                 routes
-                    .entry(Arc::clone(&tool.offered_as))
+                    .entry(Arc::clone(&item.offered_as))
                     .and_modify(|taken| *taken = None)
                     .or_insert(Some(route));
             }
         }
         let listed = servers.values().filter(|entry| entry.is_listed());
-        let offered =
-            listed.flat_map(|entry| entry.catalog.iter().flat_map(|catalog| catalog.offered()));
+        let catalogs = listed.flat_map(|entry| &entry.catalog);
+        let offered = catalogs.flat_map(|catalog| catalog.of(kind).offered());
         let unique =
-            offered.filter(|tool| routes.get(&tool.offered_as).is_some_and(Option::is_some));
-        let list = list_result(unique.map(ReviewedTool::renamed));
+            offered.filter(|item| routes.get(&item.offered_as).is_some_and(Option::is_some));
+        let list = list_result(kind, unique.map(|item| item.renamed(kind)));
         Self { list, routes }
     }
 

@@ -3,7 +3,7 @@ use std::sync::{Arc, OnceLock};
 use imbl::OrdMap;
 use tokio::time::Instant;
 
-use super::{Change, Entry, Happening, Offers, Snapshot, View, entry::Facts, present::Step};
+use super::{Change, Entry, Happening, Snapshot, Subjects, View, entry::Facts, present::Step};
 use crate::{
     api::wire::{IdleReason, Problem, WhyDeclined},
     catalog::Reviewed,
@@ -35,7 +35,8 @@ pub(super) struct Writer {
 pub struct Draft<'a> {
     next: Snapshot,
     happenings: Vec<Arc<Happening>>,
-    offers_changed: bool,
+    /// Of which subjects what clients see has changed.
+    changed: Subjects,
     writer: &'a mut Writer,
     now: Instant,
 }
@@ -49,7 +50,7 @@ impl Publisher {
             paused: false,
             clients: 0,
             problems: Arc::new([]),
-            offers: Arc::new(Offers::new(0, OrdMap::new())),
+            offers: Arc::default(),
             list: Arc::new(OnceLock::new()),
         };
         Self {
@@ -70,7 +71,7 @@ impl Publisher {
             let mut draft = Draft {
                 next: Snapshot::clone(last),
                 happenings: Vec::new(),
-                offers_changed: false,
+                changed: Subjects::default(),
                 writer,
                 now: started,
             };
@@ -108,15 +109,14 @@ impl Draft<'_> {
         let Self {
             mut next,
             happenings,
-            offers_changed,
+            changed,
             ..
         } = self;
         if happenings.is_empty() {
             return None;
         }
-        if offers_changed {
-            let generation = next.offers.generation + 1;
-            next.offers = Arc::new(Offers::new(generation, next.servers.clone()));
+        if changed.any() {
+            next.offers = Arc::new(next.offers.next(changed, next.servers.clone()));
         }
         next.list = Arc::new(OnceLock::new());
         Some(Step { next, happenings })
@@ -219,7 +219,7 @@ impl Draft<'_> {
             before,
             self.now,
         ));
-        self.offers_changed |= seen_by_clients(before) != seen_by_clients(Some(&entry));
+        self.changed |= Subjects::changed(before, Some(&entry));
         self.next.servers.insert(server.clone(), Arc::clone(&entry));
         self.happened(Change::Server(entry), command)
     }
@@ -227,7 +227,7 @@ impl Draft<'_> {
     /// Forgets a server. Returns the revision, if it was there.
     pub fn remove(&mut self, server: &ServerName) -> Option<u64> {
         let entry = self.next.servers.remove(server)?;
-        self.offers_changed |= seen_by_clients(Some(&entry)) != seen_by_clients(None);
+        self.changed |= Subjects::changed(Some(&entry), None);
         Some(self.happened(Change::Removed(server.clone()), None))
     }
 
@@ -298,13 +298,6 @@ impl Draft<'_> {
         }));
         revision
     }
-}
-
-/// What of an entry decides what clients see of it.
-fn seen_by_clients(entry: Option<&Entry>) -> Option<(bool, *const Reviewed)> {
-    let entry = entry?;
-    let catalog = entry.catalog.as_ref()?;
-    Some((entry.is_listed(), Arc::as_ptr(catalog)))
 }
 
 /// Tells the view of one server's transitions.

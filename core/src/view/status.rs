@@ -90,7 +90,7 @@ impl Status {
             )
         } else if let Some(catalog) = catalog {
             (
-                format!("Waits for you to review {}.", tools(catalog.tools.len())),
+                format!("Waits for you to review {}.", offers(catalog)),
                 Action::Review,
             )
         } else if let (true, Some(cause)) = (gave_up, last_cause) {
@@ -198,15 +198,15 @@ impl Status {
 
 fn connected(catalog: &Reviewed) -> (String, Option<Action>) {
     let counts = catalog.counts();
-    if counts.held == 0 {
+    let held = catalog.held().count();
+    if held == 0 {
         return (format!("Connected, {}.", tools(counts.offered)), None);
     }
     let changed = catalog
-        .tools
-        .iter()
-        .filter(|tool| tool.state == DefinitionState::Changed)
+        .held()
+        .filter(|state| *state == DefinitionState::Changed)
         .count();
-    let held = match (changed, counts.held - changed) {
+    let held = match (changed, held - changed) {
         (0, new) => format!("{new} new"),
         (changed, 0) => format!("{changed} changed"),
         (changed, new) => format!("{changed} changed and {new} new"),
@@ -220,11 +220,27 @@ fn connected(catalog: &Reviewed) -> (String, Option<Action>) {
     )
 }
 
+/// Returns what there is to review, in a few words.
+fn offers(catalog: &Reviewed) -> String {
+    let mut words = vec![tools(catalog.tools.len())];
+    let others = [
+        (catalog.prompts.len(), "prompt"),
+        (catalog.templates.len(), "template"),
+    ];
+    let others = others.into_iter().filter(|(count, _)| *count > 0);
+    words.extend(others.map(|(count, word)| counted(count, word)));
+    words.join(", ")
+}
+
 fn tools(count: usize) -> String {
+    counted(count, "tool")
+}
+
+fn counted(count: usize, word: &str) -> String {
     if count == 1 {
-        "1 tool".to_owned()
+        format!("1 {word}")
     } else {
-        format!("{count} tools")
+        format!("{count} {word}s")
     }
 }
 

@@ -589,6 +589,12 @@ impl Core {
         Session::open(&url, Some(&self.home.token("client"))).await
     }
 
+    /// Opens a session at a path whose client declares `capabilities`.
+    pub async fn session_able(&self, path: &str, capabilities: Value) -> Session {
+        let token = self.home.token("client");
+        Session::able(&self.url(path), Some(&token), capabilities).await
+    }
+
     // --- processes ---
 
     /// Returns the processes that carry the marker of `server`.

@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::{
+    http_legacy,
     script::HttpScript,
     scripted::{Incoming, Outlet, Scripted},
 };
@@ -56,15 +57,23 @@ pub fn serve(scripted: Scripted, script: HttpScript) -> ExitCode {
 /// # Errors
 /// When nobody reads it.
 pub fn say_address(address: SocketAddr) -> io::Result<()> {
+    say_url(address, "/mcp")
+}
+
+fn say_url(address: SocketAddr, path: &str) -> io::Result<()> {
     let line = json!({
         "listening": address.to_string(),
-        "url": format!("http://{address}/mcp"),
+        "url": format!("http://{address}{path}"),
     });
     writeln!(io::stdout(), "{line}")
 }
 
 async fn run(scripted: Scripted, script: HttpScript) -> io::Result<()> {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, script.port)).await?;
+    if script.legacy {
+        say_url(listener.local_addr()?, http_legacy::PATH)?;
+        return http_legacy::run(scripted, script, listener).await;
+    }
     say_address(listener.local_addr()?)?;
     let server = Arc::new(Server {
         scripted,
@@ -160,7 +169,7 @@ async fn post(server: Arc<Server>, headers: &HeaderMap, body: Bytes) -> Response
             Err(status) => return status.into_response(),
         }
     };
-    let is_request = message.id.is_some();
+    let is_request = message.id.is_some() && message.method.is_some();
     let mut response = if !is_request {
         server.scripted.answer(&message, &*server);
         StatusCode::ACCEPTED.into_response()

@@ -5,11 +5,13 @@
 //! The testkit knows the core only by its published interface. It shares no type with it, so that a
 //! test fails when the wire changes and not only when both sides disagree.
 
+mod full;
 pub mod script;
 pub mod scripted;
 pub mod stdio;
 
 pub mod http;
+mod http_legacy;
 
 #[cfg(unix)]
 pub mod offspring;
@@ -22,6 +24,7 @@ pub mod upstream;
 
 pub mod forwarder;
 pub mod load;
+pub mod messy;
 pub mod pipe;
 pub mod table;
 pub mod view;

@@ -17,6 +17,8 @@ pub struct Script {
     pub bare: bool,
     /// A JSON array of definitions, read at every `tools/list`.
     pub definitions: Option<PathBuf>,
+    /// Offers prompts, resources and all else beside tools; its URIs begin with this scheme.
+    pub full: Option<String>,
     /// `instructions` of the answer to `initialize`.
     pub instructions: Option<String>,
     /// A file to which every message received is appended.
@@ -60,6 +62,10 @@ pub struct Script {
 pub struct HttpScript {
     /// The port of 127.0.0.1; 0 for any.
     pub port: u16,
+    /// Speaks HTTP+SSE, the transport of 2024-11-05, instead.
+    pub legacy: bool,
+    /// Where it says that messages go, if not to itself.
+    pub legacy_endpoint: Option<String>,
     /// Answers requests with an event stream instead of a JSON body.
     pub sse: bool,
     /// Answers everything with a redirect to this address.
@@ -81,6 +87,7 @@ impl Default for Script {
             prefix: String::new(),
             bare: false,
             definitions: None,
+            full: None,
             instructions: None,
             record: None,
             stderr: None,
@@ -125,6 +132,7 @@ impl Script {
                 "--prefix" => script.prefix = value()?,
                 "--bare" => script.bare = true,
                 "--definitions" => script.definitions = Some(value()?.into()),
+                "--full" => script.full = Some(value()?),
                 "--instructions" => script.instructions = Some(value()?),
                 "--record" => script.record = Some(value()?.into()),
                 "--stderr" => script.stderr = Some(value()?),
@@ -148,6 +156,8 @@ impl Script {
                     over_http = true;
                     http.port = number(&value()?)?;
                 }
+                "--legacy" => http.legacy = true,
+                "--legacy-endpoint" => http.legacy_endpoint = Some(value()?),
                 "--sse" => http.sse = true,
                 "--http-redirect" => http.redirect = Some(value()?),
                 "--http-html" => http.html = true,

@@ -19,7 +19,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use crate::script::Script;
+use crate::{full::Full, script::Script};
 
 /// The protocol revisions of the session generation, newest first.
 const REVISIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
@@ -43,6 +43,10 @@ pub struct Incoming<'a> {
     pub method: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     params: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
 }
 
 /// A server that follows a [`Script`].
@@ -52,6 +56,7 @@ pub struct Scripted {
     calls: AtomicUsize,
     state: Mutex<State>,
     cancelled: Condvar,
+    full: Full,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +84,7 @@ impl Scripted {
             calls: AtomicUsize::new(0),
             state: Mutex::default(),
             cancelled: Condvar::new(),
+            full: Full::default(),
         }
     }
 
@@ -101,14 +107,17 @@ impl Scripted {
                 .is_some_and(|named| {
                     let name = named.name.strip_prefix(&self.script.prefix);
                     name.is_some_and(|name| {
-                        name == "sleep" || name == "progress" || name.starts_with("hold")
+                        matches!(name, "sleep" | "progress" | "ask") || name.starts_with("hold")
                     })
                 })
     }
 
     /// Answers a message: the line to send, without its newline, or nothing.
     pub fn answer(&self, message: &Incoming<'_>, out: &dyn Outlet) -> Option<String> {
-        let method = message.method.as_deref()?;
+        let Some(method) = message.method.as_deref() else {
+            self.answered(message);
+            return None;
+        };
         self.heard(method);
         let Some(id) = message.id else {
             if method == "notifications/cancelled" {
@@ -120,8 +129,16 @@ impl Scripted {
             return None;
         }
         let id = id.get();
+        if let Some((member, text)) = self.raw(method, message) {
+            return Some(format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"{member}":{text}}}"#
+            ));
+        }
         let outcome = match method {
-            "initialize" => Ok(self.initialize(&params(message))),
+            "initialize" => {
+                self.full.initialized_by(&params(message));
+                Ok(self.initialize(&params(message)))
+            }
             "ping" => Ok(json!({})),
             "tools/list" => self.list(&params(message)),
             "tools/call" => {
@@ -131,7 +148,16 @@ impl Scripted {
                 }
                 self.call(id, &params(message), out)?
             }
-            _ => Err(json!({"code": -32601, "message": format!("no method {method}")})),
+            _ => {
+                let script = &self.script;
+                let answer = script.full.as_ref().and_then(|scheme| {
+                    self.full
+                        .answer(&script.name, scheme, method, &params(message))
+                });
+                answer.unwrap_or_else(|| {
+                    Err(json!({"code": -32601, "message": format!("no method {method}")}))
+                })
+            }
         };
         let (member, value) = match outcome {
             Ok(result) => ("result", result),
@@ -140,6 +166,31 @@ impl Scripted {
         Some(format!(
             r#"{{"jsonrpc":"2.0","id":{id},"{member}":{value}}}"#
         ))
+    }
+
+    /// Returns what the tool `raw` is asked to answer with, to the letter.
+    fn raw(&self, method: &str, message: &Incoming<'_>) -> Option<(String, String)> {
+        self.script
+            .full
+            .as_ref()
+            .filter(|_| method == "tools/call")?;
+        let params = params(message);
+        let text = |member: &str| params["arguments"][member].as_str().map(str::to_owned);
+        (params["name"] == "raw").then_some(())?;
+        Some((text("member")?, text("text")?))
+    }
+
+    fn answered(&self, message: &Incoming<'_>) {
+        let value = |raw: Option<&RawValue>| {
+            raw.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok())
+        };
+        let answer = match (value(message.result), value(message.error)) {
+            (Some(result), _) => json!({"result": result}),
+            (None, Some(error)) => json!({"error": error}),
+            (None, None) => return,
+        };
+        self.full
+            .take_answer(message.id.map_or("null", RawValue::get), answer);
     }
 
     fn heard(&self, method: &str) {
@@ -169,6 +220,9 @@ impl Scripted {
             "capabilities": {"tools": {"listChanged": true}},
             "serverInfo": {"name": self.script.name, "version": "1.0.0"},
         });
+        if self.script.full.is_some() {
+            result["capabilities"] = Full::capabilities();
+        }
         if let Some(instructions) = &self.script.instructions {
             result["instructions"] = json!(instructions);
         }
@@ -198,6 +252,9 @@ impl Scripted {
         let mut tools = Vec::new();
         if !self.script.bare {
             tools.extend(built_in());
+        }
+        if self.script.full.is_some() {
+            tools.extend(Full::tools());
         }
         tools.extend((0..self.script.tools).map(|number| {
             tool(
@@ -243,6 +300,11 @@ impl Scripted {
         let Some(own) = name.strip_prefix(&self.script.prefix) else {
             return Some(self.call_listed(name, arguments));
         };
+        if self.script.full.is_some()
+            && let Some(result) = self.full.call(own, arguments, out)
+        {
+            return Some(Ok(result));
+        }
         let text = match own {
             _ if self.script.bare => return Some(self.call_listed(name, arguments)),
             "echo" => arguments["text"].as_str().unwrap_or_default().to_owned(),

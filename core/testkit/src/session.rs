@@ -18,6 +18,7 @@ pub struct Session {
     token: Option<String>,
     id: Option<String>,
     next: AtomicU64,
+    capabilities: Value,
     /// The result of `initialize`.
     pub hello: Value,
 }
@@ -51,6 +52,7 @@ impl Session {
             token: token.map(str::to_owned),
             id: None,
             next: AtomicU64::new(1),
+            capabilities: json!({}),
             hello: Value::Null,
         }
     }
@@ -65,6 +67,17 @@ impl Session {
         session
     }
 
+    /// Opens a session that declares `capabilities`.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn able(url: &str, token: Option<&str>, capabilities: Value) -> Self {
+        let mut session = Self::new(url, token);
+        session.capabilities = capabilities;
+        session.initialize().await;
+        session
+    }
+
     /// Sends `initialize` and what follows it.
     ///
     /// # Panics
@@ -73,7 +86,7 @@ impl Session {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let params = json!({
             "protocolVersion": REVISION,
-            "capabilities": {},
+            "capabilities": self.capabilities,
             "clientInfo": {"name": "narthex-testkit", "version": "1.0.0"},
         });
         let raw = self
@@ -147,17 +160,54 @@ impl Session {
         assert_eq!(raw.status, StatusCode::ACCEPTED, "{method}: {raw:?}");
     }
 
+    /// Sends a request and returns the stream of its answer.
+    ///
+    /// # Panics
+    /// When the answer is no stream.
+    pub async fn stream(&self, method: &str, params: Value) -> SseStream {
+        let id = json!(self.next.fetch_add(1, Ordering::Relaxed));
+        let body = request(&id, method, params).to_string();
+        let response = self.prepare_post(body).send().await;
+        let response = response.expect("the server answers over HTTP");
+        let kind = response.headers().get("content-type");
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        assert_eq!(kind, "text/event-stream", "{method}: {response:?}");
+        SseStream::new(response)
+    }
+
+    /// Answers what the server asked.
+    pub async fn answer(&self, question: &Value, result: Value) -> Raw {
+        let answer = json!({"jsonrpc": "2.0", "id": question["id"], "result": result});
+        self.post(&answer.to_string()).await
+    }
+
     /// Posts a body as it is.
     ///
     /// # Panics
     /// When the connection fails.
     pub async fn post(&self, body: &str) -> Raw {
+        let request = self.prepare_post(body.to_owned());
+        Raw::read(request.send().await.expect("the server answers over HTTP")).await
+    }
+
+    /// Posts a body for which no event stream is taken.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub async fn post_for_json(&self, body: &str) -> Raw {
         let request = self
             .prepare(reqwest::Method::POST)
             .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream")
+            .header("accept", "application/json")
             .body(body.to_owned());
         Raw::read(request.send().await.expect("the server answers over HTTP")).await
+    }
+
+    fn prepare_post(&self, body: String) -> reqwest::RequestBuilder {
+        self.prepare(reqwest::Method::POST)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .body(body)
     }
 
     /// Opens the stream of messages that belong to no request.

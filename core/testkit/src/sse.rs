@@ -72,6 +72,17 @@ impl SseStream {
     }
 }
 
+impl SseStream {
+    /// Returns the next message of JSON-RPC.
+    ///
+    /// # Panics
+    /// When the stream ends before one comes.
+    pub async fn message(&mut self) -> serde_json::Value {
+        let event = self.next().await.expect("a message before the end");
+        serde_json::from_str(&event.data).expect("a message is JSON")
+    }
+}
+
 fn parse(block: &str) -> Option<SseEvent> {
     let mut event = SseEvent {
         name: "message".into(),

@@ -8,7 +8,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::{binaries, http};
+use crate::{binaries, http, http_legacy};
 
 /// A running server; it ends with this value.
 #[derive(Debug)]
@@ -61,6 +61,16 @@ impl Upstream {
     /// When it has ended.
     pub fn pid(&self) -> u32 {
         self.child.id().expect("it has not ended")
+    }
+
+    /// Has every stream of a server over HTTP+SSE ended.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn hang_up(&self) {
+        let url = self.url.replace(http_legacy::PATH, http_legacy::HANG_UP);
+        let sent = reqwest::Client::new().post(url).send().await;
+        sent.expect("it answers");
     }
 
     /// Returns how many requests it has had.

@@ -11,8 +11,13 @@
 mod bad_servers;
 mod config_edits;
 mod credentials;
+mod duplex;
 mod first_light;
 mod held;
+mod lossless;
+mod offers;
+mod older;
+mod per_client;
 mod restart;
 mod settings;
 mod storm;

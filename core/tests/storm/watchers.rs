@@ -10,7 +10,7 @@ use narthex_core::{
     api::wire::Problem,
     catalog::DefinitionHash,
     server::ServerName,
-    view::{Change, Entry, Happening, KEPT, Snapshot, Status, Subscriber, Told, View},
+    view::{Change, Entry, Happening, KEPT, Snapshot, Status, Subject, Subscriber, Told, View},
 };
 use serde::Deserialize;
 use tokio::time::sleep;
@@ -134,7 +134,7 @@ impl Heard {
                     .or_insert_with(|| first.collect());
             }
             if entry.is_listed() {
-                for tool in catalog.offered() {
+                for tool in catalog.tools.offered() {
                     let definition = (entry.name.clone(), tool.definition.hash);
                     self.offered.entry(definition).or_insert(happening.revision);
                 }
@@ -211,20 +211,20 @@ pub(super) struct Lists {
 impl Lists {
     fn of(&self, now: &Snapshot) -> Arc<[String]> {
         let mut last = self.last.lock().unwrap();
-        let generation = now.offers.generation;
+        let generation = now.offers.generation(Subject::Tools);
         if let Some((kept, names)) = &*last
             && *kept == generation
         {
             return Arc::clone(names);
         }
-        let names = listed(&now.offers.built().list);
+        let names = listed(&now.offers.tools().list);
         for name in &*names {
             let route = now
                 .offers
-                .built()
+                .tools()
                 .route(name)
                 .expect("what is listed can be called");
-            assert_eq!(*route.tool.offered_as, **name);
+            assert_eq!(*route.item.offered_as, **name);
         }
         *last = Some((generation, Arc::clone(&names)));
         names
@@ -282,7 +282,11 @@ fn check_lists(now: &Snapshot, lists: &Lists) {
             assert!(!entry.is_listed(), "{server} is listed all the same");
         }
         if entry.is_listed() {
-            for tool in entry.catalog.iter().flat_map(|catalog| catalog.offered()) {
+            for tool in entry
+                .catalog
+                .iter()
+                .flat_map(|catalog| catalog.tools.offered())
+            {
                 assert_eq!(offered.next().map(String::as_str), Some(&*tool.offered_as));
             }
         }

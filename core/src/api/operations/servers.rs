@@ -6,6 +6,7 @@ use crate::{
         LogFollowing,
         wire::{Command, ProblemDetails, Wish},
     },
+    catalog::{DefinitionKind, Item, Reviewed},
     config::{self, EditError},
     home::HolderKind,
     server::ServerName,
@@ -45,16 +46,23 @@ impl Api {
     pub fn tools(&self, name: &str) -> Answer<wire::ToolList> {
         let now = self.view.snapshot();
         let entry = now.server(name).ok_or_else(|| none(name))?;
-        let tools = entry.catalog.iter().flat_map(|catalog| &catalog.tools);
-        let tools = tools.map(|tool| wire::Tool {
-            name: tool.definition.name.clone(),
-            offered_as: tool.offered_as.to_string(),
-            state: tool.state,
-            definition: serde_json::from_slice(&tool.definition.raw).unwrap_or_default(),
-        });
+        let catalog = entry.catalog.as_deref();
+        let of = |kind| {
+            let section = catalog
+                .into_iter()
+                .flat_map(move |catalog| catalog.of(kind));
+            section.map(definition).collect()
+        };
+        let instructions = catalog.and_then(Reviewed::instructions_seen);
         Ok(wire::ToolList {
             revision: now.revision,
-            tools: tools.collect(),
+            tools: of(DefinitionKind::Tool),
+            prompts: of(DefinitionKind::Prompt),
+            templates: of(DefinitionKind::Template),
+            instructions: instructions.map(|(text, state)| wire::Instructions {
+                state,
+                definition: serde_json::from_slice(&text.raw).unwrap_or_default(),
+            }),
         })
     }
 
@@ -203,6 +211,16 @@ impl Api {
             Ok((server, _)) => Ok(server),
             Err(found) => Err(ProblemDetails::bad_entry(&found)),
         }
+    }
+}
+
+/// Returns a definition with what a review made of it.
+fn definition(item: &Item) -> wire::Tool {
+    wire::Tool {
+        name: item.definition.name.clone(),
+        offered_as: item.offered_as.to_string(),
+        state: item.state,
+        definition: serde_json::from_slice(&item.definition.raw).unwrap_or_default(),
     }
 }
 

@@ -37,4 +37,24 @@ pub struct ToolList {
     pub revision: u64,
     /// The tools, in the server's order.
     pub tools: Vec<Tool>,
+    /// The prompts, in the server's order.
+    #[serde(default)]
+    pub prompts: Vec<Tool>,
+    /// The templates of resources, in the server's order; each is named by its template.
+    #[serde(default)]
+    pub templates: Vec<Tool>,
+    /// The server's instructions, if it gave any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "bindings", ts(optional))]
+    pub instructions: Option<Instructions>,
+}
+
+/// A server's instructions, with what a person's review made of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[cfg_attr(feature = "bindings", derive(ts_rs::TS))]
+pub struct Instructions {
+    /// Whether clients see them.
+    pub state: DefinitionState,
+    /// What they say. Written by the server.
+    pub definition: String,
 }

@@ -135,24 +135,6 @@ fn notices_leave_the_entry_valid() {
 }
 
 #[test]
-fn what_is_not_in_force_yet_is_said() {
-    let read = reading(
-        r#"{"mcpServers": {"x": {"command": "x", "session": "per_client"},
-            "y": {"command": "y", "session": "shared"}}}"#,
-    );
-
-    assert!(read.entries["x"].is_ok());
-    let said: Vec<String> = read.problems.iter().map(line).collect();
-    assert_eq!(
-        said,
-        [
-            "1:50 x session · `session` is `per_client`, which is not in force yet: all clients \
-             share one connection. · Expect no connection of each client's own, or write `shared`."
-        ]
-    );
-}
-
-#[test]
 fn a_file_without_servers_gets_a_notice() {
     for (text, remedy) in [
         ("{}", "Add `\"mcpServers\": {}` and the servers in it."),
