@@ -9,8 +9,10 @@ export async function toldAfter(app, act, wanted) {
   const late = setTimeout(() => stop.abort(new Stop(`not told within ${toldWithin / 1000} s`)), toldWithin);
   try {
     const { body } = await app.ask("/api/v1/events", { signal: stop.signal });
+    // Read from the start: Node ends a body that nobody reads once its response is collected.
+    const text = body.pipeThrough(new TextDecoderStream());
     const answer = await act();
-    for await (const event of eventsOf(body)) if (wanted(event, answer)) return event;
+    for await (const event of eventsOf(text)) if (wanted(event, answer)) return event;
     throw new Stop("the core tells no more");
   } finally {
     clearTimeout(late);
@@ -18,9 +20,9 @@ export async function toldAfter(app, act, wanted) {
   }
 }
 
-async function* eventsOf(body) {
+async function* eventsOf(chunks) {
   let text = "";
-  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+  for await (const chunk of chunks) {
     text += chunk;
     const blocks = text.split("\n\n");
     text = blocks.pop();

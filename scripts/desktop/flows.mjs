@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { targetDir } from "../lib/paths.mjs";
+import { keys } from "../lib/webdriver.mjs";
 import { App } from "./app.mjs";
 import { holds, runChecks } from "./checks.mjs";
 import { confirmationChecks } from "./confirmation.mjs";
@@ -86,12 +87,24 @@ const checksOf = (app, page, binary) => ({
     await page.shows("demo", "in_quarantine");
     await approve(app, page);
   },
+  "the keyboard alone finds, opens and leaves a server": async () => {
+    await page.view.press("/", ..."weather");
+    await page.misses("demo");
+    await page.view.press(keys.down, keys.enter);
+    await page.view.until("its page", () => location.hash === "#/servers/weather");
+    await page.view.press(keys.escape);
+    await page.view.until("its row, focused", () => document.activeElement.closest('[data-server="weather"]'));
+    await page.view.press("/", keys.escape, keys.escape);
+    await page.shows("demo");
+  },
   "pictures of every page, light and dark": async () => {
     for (const theme of ["light", "dark"]) {
       await page.theme(theme);
       for (const [name, route] of Object.entries(pages)) {
         await page.go(route);
         await page.rests();
+        const beyond = await page.beyond();
+        holds(!beyond.length, `${route} reaches beyond the window: ${beyond.join(", ")}`);
         await page.view.screenshot(join(targetDir(), "screenshots/desktop", `${name}-${theme}.png`));
       }
     }
@@ -104,6 +117,7 @@ const pages = {
   server: "#/servers/demo",
   tools: "#/servers/demo/tools",
   logs: "#/servers/demo/logs",
+  held: "#/servers/github/tools",
   review: "#/servers/github/review",
   failed: "#/servers/postgres",
   add: "#/add",

@@ -32,6 +32,14 @@ export class Page {
     await this.view.run(rest, 300, 5_000);
   }
 
+  /** Returns what lies beyond the window's edge without a way to get there; code scrolls in its own box. */
+  beyond() {
+    return this.view.run(() => {
+      const reaches = (element) => element.getBoundingClientRect().right > innerWidth + 1 && !element.parentElement.closest("pre");
+      return [...document.querySelectorAll("body *")].filter(reaches).map((element) => `${element.tagName.toLowerCase()}.${element.className}`);
+    });
+  }
+
   async shows(name, condition) {
     await this.view.find(this.rowOf(name, condition));
   }
