@@ -204,7 +204,6 @@ impl Full {
     fn ask(&self, arguments: &Value, out: &dyn Outlet) -> Value {
         let mut state = self.state();
         state.asked += 1;
-        state.waiting += 1;
         // Ids of both types, as servers use them.
         let id = if state.asked.is_multiple_of(2) {
             json!(state.asked)
@@ -226,6 +225,8 @@ impl Full {
             }
         };
         send(&request);
+        // Whoever reads this finds the question on its way.
+        self.state().waiting += 1;
         if arguments["withdraw"] == json!(true) {
             let params = json!({"requestId": id, "reason": "changed my mind"});
             let cancelled = json!({
