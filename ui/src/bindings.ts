@@ -137,6 +137,13 @@ name: string,
 /** Its version. Written by the server. */
 version: string, };
 
+/** A server's instructions, with what a person's review made of them. */
+export type Instructions = {
+/** Whether clients see them. */
+state: DefinitionState,
+/** What they say. Written by the server. */
+definition: string, };
+
 export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
 
 /** What would run, with values masked. References to the environment are shown as they stand in the
@@ -466,7 +473,13 @@ export type ToolList = {
 /** The revision of the view. */
 revision: number,
 /** The tools, in the server's order. */
-tools: Array<Tool>, };
+tools: Array<Tool>,
+/** The prompts, in the server's order. */
+prompts: Array<Tool>,
+/** The templates of resources, in the server's order; each is named by its template. */
+templates: Array<Tool>,
+/** The server's instructions, if it gave any. */
+instructions?: Instructions, };
 
 /** How a server is reached. */
 export type TransportKind = "stdio" | "http" | "sse";
