@@ -101,15 +101,13 @@ async fn both(
         epoch: Some(epoch),
         offers: None,
     };
-    let given = give(remote, watch, &approval, |server| {
+    give(remote, watch, &approval, |server| {
         second(server) == Second::Given
     })
     .await?;
-    if given {
-        let name = text::printable(&server.name);
-        say(format!("{name} may run, and clients see what it offers."))?;
-    }
-    Ok(given)
+    let name = text::printable(&server.name);
+    say(format!("{name} may run, and clients see what it offers."))?;
+    Ok(true)
 }
 
 /// The first half: what would run. Returns whether it may.
@@ -139,7 +137,8 @@ async fn launch(remote: &Remote, watch: &mut Watch, server: &Server) -> Result<b
         let launch = server.launch.as_ref();
         launch.is_some_and(|launch| launch.id == id && launch.approved)
     })
-    .await
+    .await?;
+    Ok(true)
 }
 
 /// Approves the launch again, which has it tried again; a half that was given is not asked again.
@@ -194,32 +193,31 @@ async fn offers(remote: &Remote, watch: &mut Watch) -> Result<bool, Failure> {
         epoch: Some(epoch),
         ..Approval::default()
     };
-    let given = give(remote, watch, &approval, |server| {
+    give(remote, watch, &approval, |server| {
         second(server) == Second::Given
     })
     .await?;
-    if given {
-        say(format!("Clients see what {name} offers."))?;
-    }
-    Ok(given)
+    say(format!("Clients see what {name} offers."))?;
+    Ok(true)
 }
 
-/// Sends an approval, and waits for the person at the desktop where one is asked too.
+/// Sends an approval, and waits for the person at the desktop where one is asked too. That it was
+/// answered with yes is enough: a server that was let in takes its time to come up.
 async fn give(
     remote: &Remote,
     watch: &mut Watch,
     approval: &Approval,
     holds: impl Fn(&Server) -> bool,
-) -> Result<bool, Failure> {
+) -> Result<(), Failure> {
     let command = match remote.approve(watch.name(), approval).await? {
-        Approved::Accepted(_) => return Ok(true),
+        Approved::Accepted(_) => return Ok(()),
         Approved::Pending(pending) => pending.command,
     };
     say(CONFIRM)?;
-    let answered = watch
-        .until_answered(remote, CONFIRMATION_TIMEOUT, &command, &holds)
+    watch
+        .until_answered(remote, CONFIRMATION_TIMEOUT, &command, holds)
         .await?;
-    Ok(holds(&answered))
+    Ok(())
 }
 
 /// Says why there is nothing to review. What is off or disconnected was let run all the same.
