@@ -176,21 +176,19 @@ test.each([
   ["a prompt", "prompts", "[data-prompt=triage]", "1 prompt waits for you."],
   ["a template", "templates", "[data-template]", "1 resource template waits for you."],
   ["its instructions", "instructions", "[data-instructions]", "Its instructions wait for you."],
-] as const)("where only %s is held, there is a review, and it shows that", async (_, member, selector, sentence) => {
-  const only = { tools: [], prompts: [], templates: [], instructions: null };
+] as const)("where only %s waits, there is a review, and it shows that", async (_, member, selector, sentence) => {
   const waiting = server({ name: "a", action: "review", epoch: 7, tools: { offered: 0, held: 0 } });
   location.hash = "#/servers/a/review";
   dispatchEvent(new Event("hashchange"));
   const transport = new Scripted([waiting]);
-  const { instructions, ...lists } = only;
-  const all = transport.offered;
-  const held = member === "instructions" ? { instructions: all.instructions } : { [member]: all[member]?.filter(({ state }) => state !== "offered") };
-  transport.offered = { ...lists, ...held } as Scripted["offered"];
+  const { prompts, templates, instructions } = transport.offered;
+  const held = { prompts: prompts?.filter(({ state }) => state !== "offered"), templates, instructions };
+  transport.offered = { tools: [], prompts: [], templates: [], [member]: held[member] };
   const app = new App(transport);
   mounted = mount(Window, { target: document.body, props: { app } });
   app.core.start();
   await settle();
-  expect(document.querySelector(`.review ${selector}`)).not.toBeNull();
+  expect(told(`.review ${selector} figure`)).toContain("U+200B");
   expect(told(".review")).toContain(sentence);
   document.querySelector<HTMLElement>("[data-approve]")?.click();
   await settle();
