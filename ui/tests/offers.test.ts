@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { OffersOf } from "../src/components/server/offers.svelte";
-import { server, tools } from "../src/gallery/fixtures";
+import { offered, server } from "../src/gallery/fixtures";
 import { Scripted } from "../src/gallery/scripted";
 import { App } from "../src/lib/app.svelte";
 
@@ -18,7 +18,7 @@ async function begun(epoch: number) {
 test("what is shown carries the epoch it is of", async () => {
   const { offers } = await begun(4);
   await offers.load();
-  expect(offers.now).toEqual({ kind: "shown", epoch: 4, tools });
+  expect(offers.now).toEqual({ kind: "shown", epoch: 4, offered, whole: true });
 });
 
 test("a list of a later revision is not taken for the epoch before it", async () => {
@@ -30,7 +30,7 @@ test("a list of a later revision is not taken for the epoch before it", async ()
   expect(offers.now).toEqual({ kind: "loading" });
   transport.change(server({ name: "a", epoch: 5 }));
   await loading;
-  expect(offers.now).toEqual({ kind: "shown", epoch: 5, tools });
+  expect(offers.now).toEqual({ kind: "shown", epoch: 5, offered, whole: true });
   expect(asked).toHaveBeenCalledTimes(2);
 });
 
@@ -41,7 +41,7 @@ test("an epoch that moves while it is asked is asked for again", async () => {
     return { revision: 1, tools: [] };
   });
   await offers.load();
-  expect(offers.now).toEqual({ kind: "shown", epoch: 5, tools });
+  expect(offers.now).toEqual({ kind: "shown", epoch: 5, offered, whole: true });
 });
 
 test("a catalog that never stands still is not shown as if it did", async () => {
@@ -50,8 +50,15 @@ test("a catalog that never stands still is not shown as if it did", async () => 
   vi.spyOn(transport, "tools").mockImplementation(async () => {
     epoch += 1;
     transport.change(server({ name: "a", epoch }));
-    return { revision: transport.revision, tools };
+    return { revision: transport.revision, ...transport.offered };
   });
   await offers.load();
   expect(offers.now.kind).toBe("failed");
+});
+
+test("an older core tells of tools only, and that is said", async () => {
+  const { transport, offers } = await begun(4);
+  transport.offered = { tools: [...offered.tools] };
+  await offers.load();
+  expect(offers.now).toEqual({ kind: "shown", epoch: 4, offered: { tools: offered.tools, prompts: [], templates: [], instructions: null }, whole: false });
 });

@@ -1,8 +1,14 @@
 // A transport without a core: it answers from fixtures, and tells what a test or the gallery scripts.
 import type { Envelope, Preferences, Server, Shell, Status } from "../bindings";
+import type { AnyToolList } from "../lib/offered";
 import { Refusal } from "../lib/refusal";
 import type { Desktop, Follower, LogFollower, Transport } from "../lib/transport";
-import { tools } from "./fixtures";
+import { offered } from "./fixtures";
+
+function told(): Omit<AnyToolList, "revision"> {
+  const { tools, prompts, templates, instructions } = offered;
+  return { tools: [...tools], prompts: [...prompts], templates: [...templates], ...(instructions ? { instructions } : {}) };
+}
 
 export class Scripted implements Transport {
   desktop: Desktop | null = null;
@@ -13,6 +19,7 @@ export class Scripted implements Transport {
   instance = "one";
   revision = 1;
   paused = false;
+  offered: Omit<AnyToolList, "revision"> = told();
 
   constructor(public list: Server[] = []) {}
 
@@ -35,7 +42,7 @@ export class Scripted implements Transport {
   }
 
   servers = async () => ({ instance: this.instance, revision: this.revision, servers: this.list });
-  tools = async (_: string) => ({ revision: this.revision, tools });
+  tools = async (_: string) => ({ revision: this.revision, ...this.offered });
 
   wish: Transport["wish"] = async (name, command) => this.#accept(`${command} ${name}`);
   approve: Transport["approve"] = async (name, approval) => this.#accept(`approve ${name} ${JSON.stringify(approval)}`);

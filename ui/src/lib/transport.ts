@@ -19,9 +19,9 @@ import type {
   SettingsPatch,
   Shell,
   Status,
-  ToolList,
   Written,
 } from "../bindings";
+import type { AnyToolList } from "./offered";
 
 export interface Follower {
   told(told: Envelope): void;
@@ -44,7 +44,7 @@ export interface Transport {
   readonly desktop: Desktop | null;
   status(): Promise<Status>;
   servers(): Promise<ServerList>;
-  tools(name: string): Promise<ToolList>;
+  tools(name: string): Promise<AnyToolList>;
   wish(name: string, command: Command): Promise<Accepted>;
   approve(name: string, approval: Approval): Promise<Approved>;
   pause(): Promise<Accepted>;

@@ -1,13 +1,14 @@
 // What a server offers, as it was when it was shown.
-import type { Server, Tool } from "../../bindings";
+import type { Server } from "../../bindings";
 import type { App } from "../../lib/app.svelte";
+import { type Offered, offeredIn, tellsOfAll } from "../../lib/offered";
 import { type Refusal, asRefusal } from "../../lib/refusal";
 
 export type Offers =
   | { kind: "loading" }
   | { kind: "failed"; refusal: Refusal }
-  /** `epoch` names exactly these tools; an approval names it. */
-  | { kind: "shown"; epoch: number | null; tools: readonly Tool[] };
+  /** `epoch` names exactly this, if it is `whole`: an older core tells of tools only. An approval names it. */
+  | { kind: "shown"; epoch: number | null; offered: Offered; whole: boolean };
 
 /** How often a catalog that keeps changing is asked for again before it is shown without an epoch. */
 const ATTEMPTS = 5;
@@ -32,11 +33,11 @@ export class OffersOf {
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
         const before = epochOf(core.server(this.name));
-        const { revision, tools } = await core.transport.tools(this.name);
-        const reached = await core.reached(revision);
+        const list = await core.transport.tools(this.name);
+        const reached = await core.reached(list.revision);
         if (load !== this.#load) return;
         if (!reached || before !== epochOf(core.server(this.name))) continue;
-        this.now = { kind: "shown", epoch: before, tools };
+        this.now = { kind: "shown", epoch: before, offered: offeredIn(list), whole: tellsOfAll(list) };
         return;
       }
       throw new Error("what it offers changes faster than it can be shown");
