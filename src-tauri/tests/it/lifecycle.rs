@@ -86,15 +86,21 @@ async fn without_a_bus_a_second_start_says_who_is_there() {
 }
 
 #[tokio::test]
-async fn quit_and_a_kill_leave_nothing_of_ten_servers() {
-    for signal in [Signal::TERM, Signal::KILL] {
+async fn quit_a_signal_and_a_kill_leave_nothing_of_ten_servers() {
+    for signal in [None, Some(Signal::TERM), Some(Signal::KILL)] {
         let session = Session::new();
         let home = Home::new().with(ten());
-        let desktop = Desktop::start(&session, &home, &["--hidden", "--trust-config"]);
+        let mut host = Host::open(session.bus()).await;
+        let mut desktop = Desktop::start(&session, &home, &["--hidden", "--trust-config"]);
+        host.item().await;
         let client = client(home.path()).await;
         until_all_connected(&client, 10).await;
         let others = census::descendants(desktop.pid());
-        desktop.end(signal).await;
+        match signal {
+            None => host.click(&["Quit"]).await,
+            Some(signal) => census::signal(desktop.pid(), signal),
+        }
+        desktop.ended().await;
         census::wait_until_gone(home.marker(), &others, CLEANED_UP).await;
     }
 }

@@ -12,4 +12,5 @@ mod session;
 mod tray_host;
 
 mod lifecycle;
+mod notices;
 mod tray;
