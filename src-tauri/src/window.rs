@@ -22,6 +22,10 @@ pub(crate) struct Making {
     /// Light or dark.
     pub(crate) theme: Theme,
     /// Told when the window's web process has died, before the window goes.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "WebKitGTK alone tells of it so far")
+    )]
     pub(crate) crashed: fn(&AppHandle),
 }
 

@@ -84,6 +84,7 @@ pub(crate) struct Icon {
 }
 
 /// An image as a StatusNotifier host takes it: width, height, and ARGB in network byte order.
+#[cfg(target_os = "linux")]
 pub(crate) type Pixmap = (i32, i32, Vec<u8>);
 
 /// The rendered icons of one state for one panel, in the sizes that hosts choose from.
@@ -146,6 +147,7 @@ impl Icon {
     }
 
     /// Returns the images as a StatusNotifier host takes them.
+    #[cfg(target_os = "linux")]
     pub(crate) fn pixmaps(self) -> Vec<Pixmap> {
         let pixmap = |image: &Image<'_>| {
             let argb = image.rgba().chunks_exact(4);
@@ -197,6 +199,7 @@ mod tests {
         assert_eq!(Overall::of(&now), Overall::Paused);
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn every_icon_is_there_and_no_two_are_the_same() {
         let all = [
