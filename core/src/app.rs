@@ -84,6 +84,19 @@ pub enum Held {
     NotLoopback(SocketAddr),
 }
 
+impl Held {
+    /// Returns what a person can do about it.
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Home { .. } | Self::HomeBy(_) => "Use the one that runs, or end it first.",
+            Self::Port { .. } => {
+                "End the other program, or choose another port: --listen 127.0.0.1:PORT"
+            }
+            Self::NotLoopback(_) => "Use --listen 127.0.0.1:PORT",
+        }
+    }
+}
+
 const fn kind(kind: HolderKind) -> &'static str {
     match kind {
         HolderKind::Desktop => "desktop",

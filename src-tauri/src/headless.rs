@@ -14,6 +14,9 @@ use crate::args::Args;
 /// The code of a start that found the home or the port held (INTERFACE.md).
 const HELD: u8 = 3;
 
+/// The code of a start that was asked for wrongly.
+const USAGE: u8 = 2;
+
 /// Runs a core until the system ends it. It counts as `serve`: nobody could confirm anything in a
 /// window.
 pub(crate) fn run(runtime: &Runtime, args: &Args, log: LogControl) -> anyhow::Result<ExitCode> {
@@ -36,20 +39,13 @@ pub(crate) fn run(runtime: &Runtime, args: &Args, log: LogControl) -> anyhow::Re
 /// Says why it did not start.
 pub(crate) fn failed(error: &anyhow::Error) -> ExitCode {
     say(&format!("narthex-desktop: {error:#}"));
-    match error.downcast_ref::<Held>() {
-        Some(Held::Home { .. } | Held::HomeBy(_)) => {
-            say("Use the one that runs, or end it first.");
-            ExitCode::from(HELD)
-        }
-        Some(Held::Port { .. }) => {
-            say("End the other program, or choose another port: --listen 127.0.0.1:PORT");
-            ExitCode::from(HELD)
-        }
-        Some(Held::NotLoopback(_)) => {
-            say("Use --listen 127.0.0.1:PORT");
-            ExitCode::from(2)
-        }
-        None => ExitCode::FAILURE,
+    let Some(held) = error.downcast_ref::<Held>() else {
+        return ExitCode::FAILURE;
+    };
+    say(held.remedy());
+    match held {
+        Held::Home { .. } | Held::HomeBy(_) | Held::Port { .. } => ExitCode::from(HELD),
+        Held::NotLoopback(_) => ExitCode::from(USAGE),
     }
 }
 

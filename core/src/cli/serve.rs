@@ -83,16 +83,12 @@ fn announce(core: &Core, json: bool) -> io::Result<()> {
 
 /// Returns what to tell about a core that did not start.
 fn failure(error: &anyhow::Error) -> Failure {
-    match error.downcast_ref::<Held>() {
-        Some(held @ (Held::Home { .. } | Held::HomeBy(_))) => {
-            Failure::new(Exit::Held, held.to_string())
-                .remedy("Use the one that runs, or end it first.")
-        }
-        Some(held @ Held::Port { .. }) => Failure::new(Exit::Held, held.to_string())
-            .remedy("End the other program, or choose another port: --listen 127.0.0.1:PORT"),
-        Some(held @ Held::NotLoopback(_)) => {
-            Failure::new(Exit::Usage, held.to_string()).remedy("Use --listen 127.0.0.1:PORT")
-        }
-        None => Failure::new(Exit::Failed, format!("{error:#}")),
-    }
+    let Some(held) = error.downcast_ref::<Held>() else {
+        return Failure::new(Exit::Failed, format!("{error:#}"));
+    };
+    let exit = match held {
+        Held::Home { .. } | Held::HomeBy(_) | Held::Port { .. } => Exit::Held,
+        Held::NotLoopback(_) => Exit::Usage,
+    };
+    Failure::new(exit, held.to_string()).remedy(held.remedy())
 }
