@@ -1,4 +1,5 @@
-// `npm run test:loom`: every interleaving of the publisher's protocol, within bounds (see
+// `npm run test:loom`: every interleaving of the publisher's protocol and of
+// those who wait for a turn, within bounds (see
 // core/tests/loom.rs). It builds its own tree in target/loom, for the flag changes every crate.
 import { run } from "./lib/run.mjs";
 import { heading, note, script } from "./lib/say.mjs";
@@ -6,7 +7,7 @@ import { setUp } from "./setup.mjs";
 
 script(async (args) => {
   await setUp("test");
-  heading("test:loom: the publisher's protocol under loom");
+  heading("test:loom: the publisher's protocol and the turns under loom");
   note("the first time about 6 minutes on two cores for the build; the models take seconds");
   const env = { ...process.env, RUSTFLAGS: `${process.env.RUSTFLAGS ?? ""} --cfg narthex_loom`.trim() };
   const what = ["test", "--locked", "--package", "narthex-core", "--test", "loom", "--release"];

@@ -51,6 +51,8 @@ pub struct Metrics {
     servers: Family<OfPhase, Gauge>,
     calls: Family<WithOutcome, Counter>,
     call_duration: Family<OfServer, Histogram>,
+    waiting: Family<OfServer, Gauge>,
+    shed: Family<OfServer, Counter>,
     view: ViewMetrics,
     events: EventMetrics,
     actors: ActorMetrics,
@@ -105,7 +107,19 @@ pub struct CallMetrics {
     ended: Counter,
     cancelled: Counter,
     duration: Histogram,
+    waiting: Gauge,
+    shed: Counter,
     dropped: Counter,
+}
+
+/// Counts a call among those that wait, until it is dropped.
+#[derive(Debug)]
+pub struct Waits<'a>(&'a Gauge);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// How a call came out.
@@ -136,6 +150,8 @@ impl Metrics {
             servers: Family::default(),
             calls: Family::default(),
             call_duration: Family::default(),
+            waiting: Family::default(),
+            shed: Family::default(),
             view: ViewMetrics::default(),
             events: EventMetrics::default(),
             actors: ActorMetrics::default(),
@@ -153,6 +169,8 @@ impl Metrics {
             servers,
             calls,
             call_duration,
+            waiting,
+            shed,
             view,
             events,
             actors,
@@ -168,6 +186,10 @@ impl Metrics {
             Unit::Seconds,
             call_duration.clone(),
         );
+        let help = "Requests that wait for a place";
+        registry.register("requests_waiting", help, waiting.clone());
+        let help = "Requests refused because none was free in time";
+        registry.register("requests_shed", help, shed.clone());
         registry.register("snapshot_updates", "Revisions stored", view.updates.clone());
         registry.register(
             "snapshot_servers",
@@ -284,6 +306,9 @@ impl Metrics {
                 })
                 .clone()
         };
+        let labels = OfServer {
+            server: server.to_owned(),
+        };
         CallMetrics {
             succeeded: counter("succeeded"),
             failed: counter("failed"),
@@ -291,12 +316,9 @@ impl Metrics {
             timed_out: counter("timed_out"),
             ended: counter("ended"),
             cancelled: counter("cancelled"),
-            duration: self
-                .call_duration
-                .get_or_create(&OfServer {
-                    server: server.to_owned(),
-                })
-                .clone(),
+            duration: self.call_duration.get_or_create(&labels).clone(),
+            waiting: self.waiting.get_or_create(&labels).clone(),
+            shed: self.shed.get_or_create(&labels).clone(),
             dropped: self.actors.dropped(server, "slow_client"),
         }
     }
@@ -448,6 +470,22 @@ impl SupervisorMetrics {
 }
 
 impl CallMetrics {
+    /// Counts a request that waits for a place.
+    pub fn waits(&self) -> Waits<'_> {
+        self.waiting.inc();
+        Waits(&self.waiting)
+    }
+
+    /// Counts a request that found no place.
+    pub fn shed(&self) {
+        self.shed.inc();
+    }
+
+    /// Returns how long a tool call takes on the average, where there was one.
+    pub fn mean(&self) -> Option<Duration> {
+        self.duration.mean()
+    }
+
     /// Returns the counter of progress that a slow client had no room for.
     pub fn dropped(&self) -> Counter {
         self.dropped.clone()

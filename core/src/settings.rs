@@ -10,7 +10,13 @@ use crate::{
     api::wire::{self, LogLevel},
     config,
     log::{self, LogControl},
+    upstream::Turns,
 };
+
+/// How many calls may be in flight at all servers together unless the file says otherwise: sixteen
+/// servers with all the places they have by default taken. A call in flight costs some 20 KiB and up
+/// to two descriptors beside its message.
+pub const MAX_CONCURRENT: usize = 1_024;
 
 /// The settings of a core that runs. Cheap to clone; the supervisor tells it what it reads.
 #[derive(Debug, Clone)]
@@ -18,12 +24,14 @@ pub struct Settings {
     configured: Arc<Mutex<Configured>>,
     address: SocketAddr,
     log: LogControl,
+    calls: Arc<Turns>,
 }
 
 #[derive(Debug, Default)]
 struct Configured {
     listen: Option<SocketAddr>,
     log_level: Option<LogLevel>,
+    max_concurrent: Option<usize>,
 }
 
 impl Settings {
@@ -33,11 +41,17 @@ impl Settings {
             configured: Arc::default(),
             address,
             log,
+            calls: Arc::new(Turns::new(MAX_CONCURRENT)),
         }
     }
 
-    /// Takes what the file says. The log level is in force at once, the address when a core is
-    /// started again.
+    /// Returns the places for calls to all servers together.
+    pub fn calls(&self) -> Arc<Turns> {
+        Arc::clone(&self.calls)
+    }
+
+    /// Takes what the file says. The log level and the number of calls are in force at once, the
+    /// address when a core is started again.
     pub fn take(&self, read: &config::Settings) {
         let mut configured = self.lock();
         configured.listen = read.listen.or_last(configured.listen);
@@ -46,6 +60,9 @@ impl Settings {
             configured.log_level = level;
             self.log.set(level.unwrap_or(log::DEFAULT));
         }
+        let places = read.max_concurrent.or_last(configured.max_concurrent);
+        configured.max_concurrent = places;
+        self.calls.set_places(places.unwrap_or(MAX_CONCURRENT));
     }
 
     /// Returns them as REST carries them.

@@ -19,11 +19,13 @@ mod pending;
 mod pool;
 mod question;
 mod stdio;
+mod sync;
+mod turns;
 
 pub use audience::{Audience, Hears};
-pub use call::{CallError, Reply, Revocation};
+pub use call::{Busy, CallError, Reply, Revocation};
 pub use caller::Caller;
-pub use endpoint::{Endpoint, Lease};
+pub use endpoint::{Endpoint, Lease, Place};
 pub use http::HttpConnection;
 pub use http_sse::SseConnection;
 pub use introduction::{Introduction, introduce, list, too_slow};
@@ -32,6 +34,7 @@ pub use pending::{Pending, Ticket};
 pub use pool::{Opener, Patron, Pool};
 pub use question::{Back, Question, not_declared, unanswerable};
 pub use stdio::StdioConnection;
+pub use turns::{Full, Turn, Turns, WAITING_MAX, Waiting};
 
 /// Returns a number that no connection had before.
 fn next_number() -> u64 {

@@ -1,8 +1,9 @@
-//! The publisher's protocol, `src/view/present.rs`, in every order of steps that threads can take:
-//! the file itself, built from loom's types in place of the ones it has in production.
+//! The publisher's protocol, `src/view/present.rs`, and the turns of those that wait for a place,
+//! `src/upstream/turns.rs`, in every order of steps that threads can take: the files themselves,
+//! built from loom's types in place of the ones they have in production.
 //!
 //! What is modelled, and how:
-//! - the mutexes of writers and log: loom's own;
+//! - the mutexes of writers, log and queue, and the state of the turns: loom's own;
 //! - `ArcSwap`: a cell under a mutex. It is taken at its word that a load returns what was stored
 //!   last and sees all that was written before that store; how it does so is not modelled;
 //! - `tokio::sync::watch`: a value with a version and the wakers of those who wait, under a mutex.
@@ -19,6 +20,9 @@
 mod present;
 #[path = "loom/sync.rs"]
 mod sync;
+#[expect(dead_code, reason = "what is estimated is not modelled")]
+#[path = "../src/upstream/turns.rs"]
+mod turns;
 
 use std::sync::Arc;
 
@@ -26,6 +30,7 @@ use loom::thread;
 
 use present::{Next, Present, Revised, Step, wait_for};
 use sync::block_on;
+use turns::Turns;
 
 /// Tries every order in which a thread is interrupted at most so often elsewhere than where it must
 /// wait. Bugs of this kind need two (Musuvathi and Qadeer, "Iterative Context Bounding", 2007);
@@ -191,5 +196,72 @@ fn one_who_begins_from_the_present_misses_nothing_since() {
         for writer in writers {
             writer.join().unwrap();
         }
+    });
+}
+
+/// Takes a place, waiting if it must, and gives it back; at no time are more taken than there are.
+fn pass(turns: &Turns, session: u64, most: usize) {
+    let turn = turns.take().unwrap_or_else(|| {
+        let waiting = turns.wait(session).unwrap();
+        block_on(waiting).unwrap()
+    });
+    assert!(turns.taken() <= most);
+    drop(turn);
+}
+
+#[test]
+fn whoever_waits_for_a_place_gets_it() {
+    every_order(|| {
+        let turns = Arc::new(Turns::new(1));
+        let others = [1, 2].map(|session| {
+            let turns = Arc::clone(&turns);
+            thread::spawn(move || pass(&turns, session, 1))
+        });
+        pass(&turns, 3, 1);
+        for other in others {
+            other.join().unwrap();
+        }
+        assert_eq!(turns.taken(), 0);
+        assert!(turns.take().is_some(), "nobody waits any more");
+    });
+}
+
+#[test]
+fn a_place_of_one_that_leaves_is_not_lost() {
+    every_order(|| {
+        let turns = Arc::new(Turns::new(1));
+        let leaving = {
+            let turns = Arc::clone(&turns);
+            // It goes without looking, whether it has had its turn or not.
+            thread::spawn(move || match turns.take() {
+                Some(turn) => drop(turn),
+                None => drop(turns.wait(1).unwrap()),
+            })
+        };
+        let other = {
+            let turns = Arc::clone(&turns);
+            thread::spawn(move || pass(&turns, 2, 1))
+        };
+        pass(&turns, 3, 1);
+        leaving.join().unwrap();
+        other.join().unwrap();
+        assert_eq!(turns.taken(), 0);
+        assert!(turns.take().is_some(), "nobody waits any more");
+    });
+}
+
+#[test]
+fn another_place_reaches_whoever_waits_for_it() {
+    every_order(|| {
+        let turns = Arc::new(Turns::new(1));
+        let kept = turns.take().unwrap();
+        let other = {
+            let turns = Arc::clone(&turns);
+            thread::spawn(move || pass(&turns, 1, 2))
+        };
+        turns.set_places(2);
+        other.join().unwrap();
+        drop(kept);
+        assert_eq!(turns.taken(), 0);
     });
 }

@@ -17,7 +17,8 @@ pub(super) fn check(context: &Context) -> Result<Exit, Failure> {
             let settings = reading.settings;
             let unusable = reading.entries.len() - usable
                 + usize::from(settings.listen.is_not_valid())
-                + usize::from(settings.log_level.is_not_valid());
+                + usize::from(settings.log_level.is_not_valid())
+                + usize::from(settings.max_concurrent.is_not_valid());
             (usable, unusable, reading.problems)
         }
     };

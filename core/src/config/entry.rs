@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// More calls at once than this are a typing error rather than a wish.
-const CONCURRENT_MAX: usize = 10_000;
+pub(super) const CONCURRENT_MAX: usize = 10_000;
 
 /// `session` of a server that each client has a connection of its own to.
 const PER_CLIENT: &str = "per_client";

@@ -1,11 +1,12 @@
 use std::net::SocketAddr;
 
 use jsonc_parser::{
-    ast::{Object, ObjectProp},
+    ast::{Object, ObjectProp, Value},
     common::Ranged,
 };
 
 use super::{
+    entry::CONCURRENT_MAX,
     page::{Page, kind, range},
     spelling,
 };
@@ -17,6 +18,9 @@ pub const LISTEN: &str = "listen";
 /// The key of the log level.
 pub const LOG_LEVEL: &str = "logLevel";
 
+/// The key of how many calls may be in flight at all servers together.
+pub(super) const MAX_CONCURRENT: &str = "maxConcurrent";
+
 /// What stands in the file beside the servers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -24,6 +28,8 @@ pub struct Settings {
     pub listen: Setting<SocketAddr>,
     /// How much to log.
     pub log_level: Setting<LogLevel>,
+    /// How many calls may be in flight at all servers together.
+    pub max_concurrent: Setting<usize>,
 }
 
 /// One setting as it stands in the file.
@@ -100,8 +106,48 @@ pub fn log_level(text: &str) -> Result<LogLevel, BadSetting> {
 pub(super) fn read(page: &Page<'_>, root: &Object<'_>, problems: &mut Vec<Problem>) -> Settings {
     problems.extend(root.properties.iter().filter_map(|it| misspelled(page, it)));
     Settings {
-        listen: setting(page, root, LISTEN, listen, problems),
-        log_level: setting(page, root, LOG_LEVEL, log_level, problems),
+        listen: setting(page, root, LISTEN, text(LISTEN, listen), problems),
+        log_level: setting(page, root, LOG_LEVEL, text(LOG_LEVEL, log_level), problems),
+        max_concurrent: setting(page, root, MAX_CONCURRENT, max_concurrent, problems),
+    }
+}
+
+/// Why a value cannot be used, and what to do about it.
+type Bad = (String, String);
+
+/// Reads a text.
+fn text<T>(
+    key: &str,
+    read: impl Fn(&str) -> Result<T, BadSetting>,
+) -> impl Fn(&Value<'_>) -> Result<T, Bad> {
+    move |value| match value.as_string_lit().map(|text| read(&text.value)) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(bad)) => Err((bad.message.to_owned(), bad.remedy.to_owned())),
+        None => Err((
+            format!("`{key}` is {}; it must be a text.", kind(value)),
+            "Write it in quotes.".to_owned(),
+        )),
+    }
+}
+
+fn max_concurrent(value: &Value<'_>) -> Result<usize, Bad> {
+    let remedy = || format!("Write a whole number from 1 to {CONCURRENT_MAX}.");
+    let Some(number) = value.as_number_lit() else {
+        let message = format!(
+            "`{MAX_CONCURRENT}` is {}; it must be a number.",
+            kind(value)
+        );
+        return Err((message, remedy()));
+    };
+    match number.value.parse() {
+        Ok(count) if (1..=CONCURRENT_MAX).contains(&count) => Ok(count),
+        Ok(_) | Err(_) => Err((
+            format!(
+                "`{MAX_CONCURRENT}` is {}; it must be a whole number from 1 to {CONCURRENT_MAX}.",
+                number.value
+            ),
+            remedy(),
+        )),
     }
 }
 
@@ -109,7 +155,7 @@ fn setting<T>(
     page: &Page<'_>,
     root: &Object<'_>,
     key: &str,
-    read: impl Fn(&str) -> Result<T, BadSetting>,
+    read: impl Fn(&Value<'_>) -> Result<T, Bad>,
     problems: &mut Vec<Problem>,
 ) -> Setting<T> {
     let value = match only(page, root, key) {
@@ -123,18 +169,15 @@ fn setting<T>(
     if value.as_null_keyword().is_some() {
         return Setting::Unset;
     }
-    let (message, remedy) = match value.as_string_lit().map(|text| read(&text.value)) {
-        Some(Ok(value)) => return Setting::Is(value),
-        Some(Err(bad)) => (bad.message.to_owned(), bad.remedy),
-        None => (
-            format!("`{key}` is {}; it must be a text.", kind(value)),
-            "Write it in quotes.",
-        ),
-    };
-    let mut problem = page.problem(Some(range(value)), message, remedy);
-    problem.field = Some(key.to_owned());
-    problems.push(*problem);
-    Setting::NotValid
+    match read(value) {
+        Ok(value) => Setting::Is(value),
+        Err((message, remedy)) => {
+            let mut problem = page.problem(Some(range(value)), message, remedy);
+            problem.field = Some(key.to_owned());
+            problems.push(*problem);
+            Setting::NotValid
+        }
+    }
 }
 
 /// Returns the property `key`, where it is there once.

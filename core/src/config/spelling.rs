@@ -1,4 +1,4 @@
-use super::settings::{LISTEN, LOG_LEVEL};
+use super::settings::{LISTEN, LOG_LEVEL, MAX_CONCURRENT};
 
 /// Every key of an entry that means something here.
 const KNOWN: [&str; 17] = [
@@ -34,7 +34,7 @@ const SYNONYMS: [(&str, &str); 8] = [
 ];
 
 /// Every setting beside the servers.
-const SETTINGS: [&str; 2] = [LISTEN, LOG_LEVEL];
+const SETTINGS: [&str; 3] = [LISTEN, LOG_LEVEL, MAX_CONCURRENT];
 
 /// Returns the setting that `key` was probably meant to be; see [`meant`].
 pub(super) fn meant_setting(key: &str) -> Option<&'static str> {

@@ -2,7 +2,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use axum::response::Response;
 use bytes::Bytes;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     Gateway,
@@ -39,6 +39,8 @@ pub(super) struct Call {
     asked: Asked,
     target: Target,
     token: Option<Range<usize>>,
+    /// By when it must have its turn.
+    deadline: Instant,
     /// Whether URIs in the answer may be called otherwise at the client's address.
     links: bool,
 }
@@ -53,6 +55,7 @@ impl Gateway {
         takes_events: bool,
     ) -> Response {
         self.beat.call();
+        let begun = Instant::now();
         let id = envelope.id();
         let merged = session.scope == Scope::All;
         let prepared = self.target(&session.scope, asked, &envelope);
@@ -76,6 +79,7 @@ impl Gateway {
             links: merged && target.links,
             target,
             token,
+            deadline: begun + patience,
         };
         let mut first_wait = patience;
         if takes_events {
@@ -84,7 +88,7 @@ impl Gateway {
         let mut flying = Flying {
             server,
             answer: Box::pin(call.run(id.clone())),
-            deadline: Box::pin(sleep(first_wait)),
+            deadline: Box::pin(sleep_until(begun + first_wait)),
             patience,
             boarded,
             id,
@@ -165,7 +169,8 @@ impl Call {
                 // What was offered a minute ago may be held by now.
                 endpoint = look.endpoint(gone.as_ref()).await?;
             }
-            match self.ask(&endpoint).await {
+            let mut sent = false;
+            match self.ask(&endpoint, &mut sent).await {
                 Ok(reply) => return Ok(reply),
                 Err(
                     CallError::NotConnected | CallError::Unreachable | CallError::SessionExpired,
@@ -178,24 +183,31 @@ impl Call {
                     repeated = true;
                     gone = endpoint.is_over().then_some(endpoint);
                 }
-                Err(error) => return Err(reach::refusal(server.as_str(), &error, repeatable)),
+                Err(error) => {
+                    let harmless = repeatable || !sent;
+                    return Err(reach::refusal(server.as_str(), &error, harmless));
+                }
             }
         }
     }
 
-    async fn ask(&self, endpoint: &Endpoint) -> Result<Reply, CallError> {
+    /// Asks a server when it is this call's turn. `sent` says whether it came to that.
+    async fn ask(&self, endpoint: &Endpoint, sent: &mut bool) -> Result<Reply, CallError> {
         let session = self.flight.session();
         let patron = || Owner::patron(session, &self.target.server, &self.view);
         let lease = endpoint.lease_for(session.number, patron).await?;
         self.flight.count_dropped(|| lease.metrics().dropped());
+        let started = Instant::now();
+        let place = lease.place(session.number, Some(self.deadline)).await?;
+        *sent = lease.is_open();
         let counted = (self.asked == Asked::Tool).then(|| Counted {
             lease: &lease,
             flight: &self.flight,
-            started: Instant::now(),
+            started,
             outcome: Outcome::Cancelled,
         });
         let caller: Arc<dyn Caller> = self.flight.clone();
-        let result = lease.request(&self.outgoing(), Some(caller)).await;
+        let result = lease.send(&place, &self.outgoing(), Some(caller)).await;
         if let Some(counted) = counted {
             counted.came_out(&result);
         }
@@ -243,7 +255,8 @@ impl Counted<'_> {
                 | CallError::SignInNeeded
                 | CallError::NotMcp
                 | CallError::NotOpened(_)
-                | CallError::Unreachable,
+                | CallError::Unreachable
+                | CallError::Busy { .. },
             ) => Outcome::Failed,
         };
     }

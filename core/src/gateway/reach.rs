@@ -11,7 +11,7 @@ use crate::{
     catalog::{Definition, DefinitionKind},
     mcp::{Refusal, refusal::Fault},
     server::ServerName,
-    upstream::{CallError, Endpoint, Revocation},
+    upstream::{Busy, CallError, Endpoint, Revocation},
     view::{Snapshot, View},
 };
 
@@ -125,6 +125,19 @@ pub(super) fn refusal(server: &str, error: &CallError, repeatable: bool) -> Refu
         }
         CallError::Redirected => of_server("redirected", "Put the right address in its entry."),
         CallError::SignInNeeded => of_server("sign_in_needed", "Sign in to it from Narthex."),
+        CallError::Busy { why, retry_after } => {
+            let remedy = match why {
+                Busy::ServerFull | Busy::ServerLate => {
+                    "Try again after `retry_after_ms`, or allow it more with \"maxConcurrent\" in its entry."
+                }
+                Busy::AllFull | Busy::AllLate => {
+                    "Try again after `retry_after_ms`, or allow more with \"maxConcurrent\" beside \"mcpServers\"."
+                }
+            };
+            let message = format!("server `{server}`: {error}");
+            Refusal::of_server("busy", Fault::Narthex, server, message, remedy)
+                .retry_after(*retry_after)
+        }
         CallError::NotMcp => unsafe_unless(repeatable, of_server("not_mcp", "Check its address.")),
     }
 }

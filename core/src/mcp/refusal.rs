@@ -1,6 +1,8 @@
 //! What a client is told when a message is not answered by a server: a JSON-RPC error that says
 //! what happened, whose fault it is, whether a retry is safe, and what would help.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -37,6 +39,8 @@ pub struct Refusal {
     pub server: Option<String>,
     /// Whether sending the same request again can do no harm.
     pub retry_safe: bool,
+    /// How long a client had better wait before it sends it, where that is known.
+    pub retry_after: Option<Duration>,
     /// What would help.
     pub remedy: String,
 }
@@ -48,6 +52,8 @@ struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<&'a str>,
     retry_safe: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
     remedy: &'a str,
 }
 
@@ -74,6 +80,7 @@ impl Refusal {
             fault,
             server: Some(server.to_owned()),
             retry_safe: true,
+            retry_after: None,
             remedy: remedy.into(),
         }
     }
@@ -92,6 +99,7 @@ impl Refusal {
             fault: Fault::Client,
             server: None,
             retry_safe: true,
+            retry_after: None,
             remedy: remedy.into(),
         }
     }
@@ -100,6 +108,13 @@ impl Refusal {
     #[must_use]
     pub fn retry_unsafe(mut self) -> Self {
         self.retry_safe = false;
+        self
+    }
+
+    /// Says when to try again; in the answer as `retry_after_ms`, at least one.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
         self
     }
 
@@ -113,6 +128,10 @@ impl Refusal {
                 fault: self.fault,
                 server: self.server.as_deref(),
                 retry_safe: self.retry_safe,
+                retry_after_ms: self.retry_after.map(|after| {
+                    let ms = after.as_micros().div_ceil(1_000).max(1);
+                    u64::try_from(ms).unwrap_or(u64::MAX)
+                }),
                 remedy: &self.remedy,
             },
         };

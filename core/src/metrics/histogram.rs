@@ -55,6 +55,14 @@ impl Histogram {
         let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.inner.sum_ns.fetch_add(ns, Ordering::Relaxed);
     }
+
+    /// Returns the mean of all durations, where there is one.
+    pub fn mean(&self) -> Option<Duration> {
+        let counts = self.inner.counts.iter();
+        let count: u64 = counts.map(|count| count.load(Ordering::Relaxed)).sum();
+        let sum = self.inner.sum_ns.load(Ordering::Relaxed);
+        sum.checked_div(count).map(Duration::from_nanos)
+    }
 }
 
 impl fmt::Debug for Histogram {
@@ -99,11 +107,14 @@ mod tests {
         histogram.observe(Duration::from_millis(2));
         histogram.observe(Duration::from_secs(3600));
         let mut registry = Registry::default();
-        registry.register("took", "How long it took", histogram);
+        registry.register("took", "How long it took", histogram.clone());
 
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
 
+        let mean = Duration::from_millis(1_800_001);
+        assert_eq!(histogram.mean(), Some(mean));
+        assert_eq!(Histogram::default().mean(), None);
         let last = text.lines().rfind(|line| line.starts_with("took_bucket"));
         assert_eq!(last, Some("took_bucket{le=\"+Inf\"} 2"), "{text}");
         assert!(text.contains("took_bucket{le=\"0.003\"} 1\n"), "{text}");

@@ -20,6 +20,7 @@ use crate::{
     metrics::Metrics,
     upstream::{
         self, Audience, Connection, Connector, Endpoint, Introduction, Link, Opener, Pool, Signals,
+        Turns,
     },
     view::Reporter,
 };
@@ -43,6 +44,8 @@ pub struct Context {
     pub seen: mpsc::Sender<SeenCatalog>,
     /// What is counted.
     pub metrics: Metrics,
+    /// The places for calls to all servers together.
+    pub calls: Arc<Turns>,
     /// Who hears what servers say by themselves.
     pub audience: Audience,
 }
@@ -428,7 +431,15 @@ impl Actor {
                     audience: context.audience.clone(),
                 })
             });
-            let endpoint = Endpoint::new(server, connection, introduction, spec, metrics, pool);
+            let endpoint = Endpoint::new(
+                server,
+                connection,
+                introduction,
+                spec,
+                metrics,
+                pool,
+                Arc::clone(&context.calls),
+            );
             endpoint.listed();
             Ok(endpoint)
         }

@@ -1,4 +1,4 @@
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use bytes::Bytes;
 
@@ -107,6 +107,31 @@ pub enum CallError {
     /// The address cannot be reached, so the server did nothing.
     #[error("the address cannot be reached")]
     Unreachable,
+    /// There was no place for it, so the server never saw it.
+    #[error("{why}")]
+    Busy {
+        /// What there was no place in.
+        why: Busy,
+        /// An estimate of when there is one.
+        retry_after: Duration,
+    },
+}
+
+/// Why a call found no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Busy {
+    /// As many calls as may wait for the server do so already.
+    #[error("too many calls wait for it")]
+    ServerFull,
+    /// Its time ran out while it waited for the server.
+    #[error("the calls before this one took all its time")]
+    ServerLate,
+    /// As many calls as may wait for any server do so already.
+    #[error("too many calls are in flight at all servers together")]
+    AllFull,
+    /// Its time ran out while it waited for calls to any server.
+    #[error("calls to all servers together took all its time")]
+    AllLate,
 }
 
 /// The decision that ended the calls in flight.

@@ -1,20 +1,22 @@
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{
-    sync::{Notify, Semaphore},
-    time::{Instant, timeout},
+    sync::Notify,
+    time::{Instant, timeout, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use bytes::Bytes;
 
 use super::{
-    CallError, Caller, Connection, Introduction, Patron, Pool, Reply, Revocation, pool::Used,
+    Busy, CallError, Caller, Connection, Introduction, Patron, Pool, Reply, Revocation, Turn,
+    Turns, pool::Used,
 };
 use crate::{
     mcp::Outgoing,
@@ -29,6 +31,9 @@ const LIST_AGE_MAX_MS: u64 = 60_000;
 /// How long a call waits for an old list to be read again. It is a message to a server that is up.
 const LOOK_MAX: Duration = Duration::from_secs(2);
 
+/// Stands for Narthex itself among the sessions, whose numbers begin at one.
+const OWN_SESSION: u64 = 0;
+
 /// What a connected server is reached by: published by its actor, used by every session at once.
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,8 +47,13 @@ struct Inner {
     connection: Connection,
     introduction: Introduction,
     spec: Arc<Spec>,
-    /// A permit for each call that may be in flight; first come, first served.
-    permits: Semaphore,
+    /// A place for each call that may be in flight.
+    turns: Turns,
+    /// The places for calls to all servers together.
+    all: Arc<Turns>,
+    /// Why no call goes through any more, and who is told of it while it waits.
+    revoked: OnceLock<Revocation>,
+    end: CancellationToken,
     born: Instant,
     listed_ms: AtomicU64,
     /// Whether the actor was asked to read the list again, and has not done so yet.
@@ -62,8 +72,16 @@ pub struct Lease {
     own: Option<(Used, Connection)>,
 }
 
+/// A place among the calls in flight at a server, and among those at all of them.
+#[derive(Debug)]
+pub struct Place<'a> {
+    _own: Turn<'a>,
+    _all: Turn<'a>,
+}
+
 impl Endpoint {
-    /// Publishes a connection that has introduced itself.
+    /// Publishes a connection that has introduced itself. `all`: the places for calls to all servers
+    /// together.
     pub fn new(
         server: ServerName,
         connection: Connection,
@@ -71,8 +89,9 @@ impl Endpoint {
         spec: Arc<Spec>,
         metrics: CallMetrics,
         pool: Option<Pool>,
+        all: Arc<Turns>,
     ) -> Self {
-        let permits = Semaphore::new(spec.max_concurrent);
+        let turns = Turns::new(spec.max_concurrent);
         let listed_ms = AtomicU64::new(0);
         let born = Instant::now();
         Self {
@@ -81,7 +100,10 @@ impl Endpoint {
                 connection,
                 introduction,
                 spec,
-                permits,
+                turns,
+                all,
+                revoked: OnceLock::new(),
+                end: CancellationToken::new(),
                 born,
                 listed_ms,
                 asked: AtomicBool::new(false),
@@ -192,12 +214,13 @@ impl Endpoint {
 
     /// Returns how many calls are in flight.
     pub fn in_flight(&self) -> usize {
-        let free = self.inner.permits.available_permits();
-        self.inner.spec.max_concurrent.saturating_sub(free)
+        self.inner.turns.taken()
     }
 
-    /// Refuses every call from here on and ends those in flight.
+    /// Refuses every call from here on and ends those in flight and those that wait.
     pub fn revoke(&self, why: Revocation) {
+        // A later reason adds nothing for those who were told the first.
+        let _ = self.inner.revoked.set(why);
         self.inner
             .connection
             .pending()
@@ -205,6 +228,7 @@ impl Endpoint {
         if let Some(pool) = &self.inner.pool {
             pool.revoke(why);
         }
+        self.inner.end.cancel();
     }
 
     /// Takes note that the list of tools was just read, or could not be.
@@ -267,8 +291,87 @@ impl Lease {
         &self.endpoint.inner.metrics
     }
 
-    /// Sends a request and returns its answer. Dropping the future cancels the request at the
-    /// server.
+    /// Whether what is sent on it reaches the server, as far as is known.
+    pub fn is_open(&self) -> bool {
+        self.connection().pending().closed().is_none()
+    }
+
+    fn connection(&self) -> &Connection {
+        let own = self.own.as_ref().map(|(_, connection)| connection);
+        own.unwrap_or(&self.endpoint.inner.connection)
+    }
+
+    /// Takes a place among the calls in flight, in turn with other sessions' calls. Dropping the
+    /// future leaves the queue.
+    ///
+    /// # Errors
+    /// When there is none by `deadline`, or no room to wait for one, or the server was taken away
+    /// meanwhile. The server never saw the call.
+    pub async fn place(
+        &self,
+        session: u64,
+        deadline: Option<Instant>,
+    ) -> Result<Place<'_>, CallError> {
+        let inner = &self.endpoint.inner;
+        // A place at the server first: those who wait for a slow one hold up nobody else.
+        let own = match inner.turns.take() {
+            Some(turn) => turn,
+            // On the heap, since hardly any call comes by here.
+            None => {
+                let whys = [Busy::ServerFull, Busy::ServerLate];
+                Box::pin(self.wait(&inner.turns, session, deadline, whys)).await?
+            }
+        };
+        let all = match inner.all.take() {
+            Some(turn) => turn,
+            None => {
+                let whys = [Busy::AllFull, Busy::AllLate];
+                Box::pin(self.wait(&inner.all, session, deadline, whys)).await?
+            }
+        };
+        Ok(Place {
+            _own: own,
+            _all: all,
+        })
+    }
+
+    async fn wait<'a>(
+        &self,
+        turns: &'a Turns,
+        session: u64,
+        deadline: Option<Instant>,
+        [full, late]: [Busy; 2],
+    ) -> Result<Turn<'a>, CallError> {
+        let inner = &self.endpoint.inner;
+        let _waits = inner.metrics.waits();
+        let turn = async {
+            let waiting = turns.wait(session).map_err(|_| full)?;
+            let turn = match deadline {
+                Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_| late)?,
+                None => waiting.await,
+            };
+            turn.map_err(|_| full)
+        };
+        let why = tokio::select! {
+            biased;
+            () = inner.end.cancelled() => {
+                let why = inner.revoked.get().copied();
+                return Err(why.map_or(CallError::NotConnected, CallError::Revoked));
+            }
+            turn = turn => match turn {
+                Ok(turn) => return Ok(turn),
+                Err(why) => why,
+            },
+        };
+        inner.metrics.shed();
+        Err(CallError::Busy {
+            why,
+            retry_after: turns.estimate(inner.metrics.mean()),
+        })
+    }
+
+    /// Sends a request and returns its answer, once there is a place for it. Dropping the future
+    /// cancels the request at the server.
     ///
     /// # Errors
     /// When there is no answer; the error tells whether the server can have acted.
@@ -277,15 +380,21 @@ impl Lease {
         request: &Outgoing,
         caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
-        let inner = &self.endpoint.inner;
-        // The semaphore is never closed.
-        let _permit = inner
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| CallError::NotConnected)?;
-        let own = self.own.as_ref().map(|(_, connection)| connection);
-        let connection = own.unwrap_or(&inner.connection);
-        connection.request(request, caller).await
+        let session = caller.as_ref().map_or(OWN_SESSION, |it| it.session());
+        let place = self.place(session, None).await?;
+        self.send(&place, request, caller).await
+    }
+
+    /// Like [`Self::request`], in a place that was taken before.
+    ///
+    /// # Errors
+    /// See there.
+    pub async fn send(
+        &self,
+        _: &Place<'_>,
+        request: &Outgoing,
+        caller: Option<Arc<dyn Caller>>,
+    ) -> Result<Reply, CallError> {
+        self.connection().request(request, caller).await
     }
 }

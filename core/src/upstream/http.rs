@@ -312,6 +312,7 @@ impl HttpConnection {
             | CallError::NotOpened(_)
             | CallError::HttpStatus(_)
             | CallError::Redirected
+            | CallError::Busy { .. }
             | CallError::NotMcp => return,
         };
         self.signals.ended(Cause::new(

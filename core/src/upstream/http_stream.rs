@@ -123,6 +123,7 @@ fn lost(connection: &HttpConnection, error: &CallError) {
         | CallError::NotOpened(_)
         | CallError::HttpStatus(_)
         | CallError::Redirected
+        | CallError::Busy { .. }
         | CallError::NotMcp => CauseKind::ConnectionLost,
     };
     let remedy = "Check that the server runs and that the address is right.";

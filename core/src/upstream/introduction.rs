@@ -255,7 +255,8 @@ pub(super) fn cause(error: &CallError) -> Cause {
         | CallError::ServerEnded
         | CallError::Revoked(_)
         | CallError::NotOpened(_)
-        | CallError::NotReading => Cause::new(
+        | CallError::NotReading
+        | CallError::Busy { .. } => Cause::new(
             CauseKind::ConnectionLost,
             message,
             "Look at its log for the reason; then try again.",

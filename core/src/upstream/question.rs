@@ -136,6 +136,7 @@ pub fn unanswerable(kind: &'static str, message: &str, remedy: &str) -> Refusal 
         fault: Fault::Client,
         server: None,
         retry_safe: true,
+        retry_after: None,
         remedy: remedy.to_owned(),
     }
 }

@@ -14,6 +14,7 @@ mod credentials;
 mod duplex;
 mod first_light;
 mod held;
+mod limits;
 mod lossless;
 mod offers;
 mod older;

@@ -1,4 +1,4 @@
-//! Loom's side of `src/view/sync.rs`: the same names, modelled as `tests/loom.rs` says.
+//! Loom's side of `src/view/sync.rs` and `src/upstream/sync.rs`: the same names, modelled as `tests/loom.rs` says.
 
 use std::{
     pin::pin,
@@ -8,7 +8,10 @@ use std::{
 
 use loom::thread::{self, Thread};
 
-pub(super) use loom::sync::Mutex;
+pub(super) use loom::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+};
 pub(super) use std::sync::PoisonError;
 
 /// Stands for `ArcSwap`.

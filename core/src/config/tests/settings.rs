@@ -10,11 +10,13 @@ use crate::{
 
 #[test]
 fn settings_stand_beside_the_servers() {
-    let reading =
-        reading(r#"{"listen": "[::1]:8000", /* loud */ "logLevel": "debug", "mcpServers": {}}"#);
+    let reading = reading(
+        r#"{"listen": "[::1]:8000", /* loud */ "logLevel": "debug", "maxConcurrent": 7, "mcpServers": {}}"#,
+    );
     let settings = reading.settings;
     assert_eq!(settings.listen, Setting::Is("[::1]:8000".parse().unwrap()));
     assert_eq!(settings.log_level, Setting::Is(LogLevel::Debug));
+    assert_eq!(settings.max_concurrent, Setting::Is(7));
     assert_eq!(reading.problems, []);
 }
 
@@ -22,7 +24,7 @@ fn settings_stand_beside_the_servers() {
 fn what_is_not_given_is_not_set() {
     for text in [
         r#"{"mcpServers": {}}"#,
-        r#"{"listen": null, "logLevel": null, "mcpServers": {}}"#,
+        r#"{"listen": null, "logLevel": null, "maxConcurrent": null, "mcpServers": {}}"#,
     ] {
         let reading = reading(text);
         assert_eq!(reading.settings, Default::default());
@@ -57,6 +59,21 @@ fn a_setting_that_cannot_be_used_says_where_and_why() {
             r#""logLevel": "info", "logLevel": "debug""#,
             "logLevel",
             "`logLevel` is there twice, first on line 1.",
+        ),
+        (
+            r#""maxConcurrent": 0"#,
+            "maxConcurrent",
+            "`maxConcurrent` is 0; it must be a whole number from 1 to 10000.",
+        ),
+        (
+            r#""maxConcurrent": "64""#,
+            "maxConcurrent",
+            "`maxConcurrent` is a text; it must be a number.",
+        ),
+        (
+            r#""max_concurrent": 64"#,
+            "max_concurrent",
+            "`max_concurrent` is not a key that Narthex knows, and is ignored.",
         ),
         (
             r#""loglevel": "debug""#,
