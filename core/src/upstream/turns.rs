@@ -387,4 +387,5 @@ impl Pace {
 }
 
 #[cfg(all(test, not(narthex_loom)))]
+#[path = "turns/tests.rs"]
 mod tests;
