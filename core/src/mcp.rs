@@ -6,6 +6,7 @@
 
 mod envelope;
 pub mod json;
+pub mod media;
 mod message;
 pub mod refusal;
 mod revision;

@@ -13,7 +13,7 @@ export const needs = [
   {
     name: "a C compiler",
     why: "Rust links with it, and SQLite and ring are partly C",
-    commands: ["start", "start:desktop", "test", "test:real", "test:ui", "test:desktop", "check", "check:cross", "bench"],
+    commands: ["start", "start:desktop", "test", "test:real", "test:ui", "test:desktop", "check", "check:cross", "bench", "fuzz"],
     probe: ["cc", "--version"],
     packages: {
       apt: ["gcc", "libc6-dev"],
@@ -26,10 +26,17 @@ export const needs = [
   {
     name: "mold",
     why: "links a changed binary in a third of the time; .cargo/config.toml asks for it",
-    commands: ["start", "start:desktop", "test", "test:real", "test:ui", "test:desktop", "check", "bench"],
+    commands: ["start", "start:desktop", "test", "test:real", "test:ui", "test:desktop", "check", "bench", "fuzz"],
     optional: "linking with the system's default linker",
     probe: ["mold", "--version"],
     packages: { apt: ["mold"], dnf: ["mold"], pacman: ["mold"], zypper: ["mold"] },
+  },
+  {
+    name: "a C++ compiler",
+    why: "libFuzzer is C++",
+    commands: ["fuzz"],
+    probe: ["c++", "--version"],
+    packages: { apt: ["g++"], dnf: ["gcc-c++"], pacman: ["gcc"], zypper: ["gcc-c++"], brew: "xcode-select --install" },
   },
   {
     name: "python3 (3.10 or newer) with venv",

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::{
     extract::Request,
@@ -51,36 +51,55 @@ impl Guard {
     /// Whether the request names this machine. The port may differ: somebody forwards one.
     fn is_ours(self, uri: &Uri, headers: &HeaderMap) -> bool {
         let mut named = headers.get_all(header::HOST).iter().peekable();
-        let authority_is_ours = |authority: &Authority| self.is_own_name(authority.host());
+        let is_ours = |authority: &Authority| self.own_port(authority).is_some();
         let header_is_ours = named.peek().is_some()
-            && named.all(|host| {
-                Authority::try_from(host.as_bytes()).is_ok_and(|it| authority_is_ours(&it))
-            });
-        header_is_ours && uri.authority().is_none_or(authority_is_ours)
-    }
-
-    fn is_own_name(self, host: &str) -> bool {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost") || host == "127.0.0.1" || host == "::1" || {
-            host.parse()
-                .is_ok_and(|ip: std::net::IpAddr| ip == self.listening.ip())
-        }
+            && named.all(|host| Authority::try_from(host.as_bytes()).is_ok_and(|it| is_ours(&it)));
+        header_is_ours && uri.authority().is_none_or(is_ours)
     }
 
     fn is_own_origin(self, headers: &HeaderMap) -> bool {
         headers.get_all(header::ORIGIN).iter().all(|origin| {
-            let Some(authority) = origin
-                .to_str()
-                .ok()
-                .and_then(|origin| origin.strip_prefix("http://"))
-            else {
-                return false;
-            };
-            Authority::try_from(authority).is_ok_and(|authority| {
-                self.is_own_name(authority.host())
-                    && authority.port_u16().unwrap_or(80) == self.listening.port()
-            })
+            let origin = origin.as_bytes();
+            let authority = origin
+                .strip_prefix(b"http://")
+                .and_then(|authority| Authority::try_from(authority).ok());
+            authority
+                .and_then(|authority| self.own_port(&authority))
+                .is_some_and(|port| port.unwrap_or(80) == self.listening.port())
         })
+    }
+
+    /// Returns the port that stands after a name of this machine, if one does; `None` where the
+    /// name is another's, or anything else stands beside it.
+    fn own_port(self, authority: &Authority) -> Option<Option<u16>> {
+        let host = authority.host();
+        let rest = authority.as_str().strip_prefix(host)?;
+        let port = match rest.strip_prefix(':') {
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(digits.parse().ok()?)
+            }
+            None if rest.is_empty() => None,
+            Some(_) | None => return None,
+        };
+        self.is_own_name(host).then_some(port)
+    }
+
+    fn is_own_name(self, host: &str) -> bool {
+        let listening = self.listening.ip();
+        let bracketed = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        match bracketed {
+            Some(six) => six
+                .parse()
+                .is_ok_and(|ip: Ipv6Addr| ip == Ipv6Addr::LOCALHOST || listening == ip),
+            None => {
+                host.eq_ignore_ascii_case("localhost")
+                    || host
+                        .parse()
+                        .is_ok_and(|ip: Ipv4Addr| ip == Ipv4Addr::LOCALHOST || listening == ip)
+            }
+        }
     }
 }
 
@@ -112,6 +131,12 @@ mod tests {
             "",
             "10.0.0.1",
             "a b",
+            "evil@localhost:7410",
+            "localhost:7410@localhost",
+            "localhost:port",
+            "localhost:+80",
+            "[localhost]",
+            "[[::1]]",
         ] {
             assert!(!is_ours(foreign), "{foreign}");
         }
@@ -135,6 +160,8 @@ mod tests {
             "http://evil.example",
             "https://127.0.0.1:7410",
             "http://127.0.0.1:3000",
+            "http://127.0.0.1:3000@127.0.0.1:7410",
+            "http://evil@127.0.0.1:7410",
             "null",
             "",
         ] {

@@ -19,7 +19,9 @@ use super::{
 };
 use crate::{
     catalog::{DefinitionKind, Features, list_result},
-    mcp::{CLIENT_MESSAGE_BYTES_MAX, Envelope, InvalidEnvelope, Kind, Refusal, Revision, json},
+    mcp::{
+        CLIENT_MESSAGE_BYTES_MAX, Envelope, InvalidEnvelope, Kind, Refusal, Revision, json, media,
+    },
     runtime::by_size,
     upstream::Endpoint,
     view::{Snapshot, Subject},
@@ -306,23 +308,13 @@ fn unknown_question(id: &[u8]) -> Response {
 
 /// Whether the client takes an event stream for an answer.
 fn takes_events(headers: &HeaderMap) -> bool {
-    headers.get_all(header::ACCEPT).iter().any(|value| {
-        let value = value.as_bytes();
-        memchr::memmem::find(value, b"text/event-stream").is_some()
-            || memchr::memmem::find(value, b"*/*").is_some()
-    })
+    media::takes(headers.get_all(header::ACCEPT), media::EVENT_STREAM)
 }
 
 /// Whether the body says that it is JSON.
 fn is_json(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|kind| {
-        let kind = kind
-            .as_bytes()
-            .split(|byte| *byte == b';')
-            .next()
-            .unwrap_or_default();
-        kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
-    })
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| media::is(kind, media::JSON))
 }
 
 fn not_json() -> Response {

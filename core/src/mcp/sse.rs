@@ -1,6 +1,7 @@
 //! Server-sent events (WHATWG HTML, 9.2) on the wire path: read without a copy of what is not
 //! needed, written without one of what is large.
 
+use axum::http::HeaderValue;
 use bytes::{Bytes, BytesMut};
 
 /// An event as it arrived.
@@ -10,7 +11,7 @@ pub struct Event {
     pub name: String,
     /// The `data` fields, joined by newlines.
     pub data: Bytes,
-    /// The `id` field of this event, if it had one.
+    /// The last `id` field since the event before, if there was one.
     pub id: Option<String>,
 }
 
@@ -22,7 +23,16 @@ pub enum SseError {
     TooLong(usize),
 }
 
+/// What may stand before the data of a line.
+const FIELD: &[u8] = b"data: ";
+
+/// The mark that a stream may begin with.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads events out of chunks of bytes, wherever the chunks are cut.
+///
+/// It gives the events that the standard's algorithm gives, but that data stays the bytes it is:
+/// what is no UTF-8 is not mended, for the message that it should be is to be refused.
 #[derive(Debug)]
 pub struct Reader {
     buffer: BytesMut,
@@ -34,10 +44,12 @@ pub struct Reader {
     has_data: bool,
     /// A carriage return ended the last line, so a newline that follows belongs to it.
     after_return: bool,
+    /// The first line was read.
+    begun: bool,
 }
 
 impl Reader {
-    /// Reads events of at most `limit` bytes.
+    /// Reads events of at most `limit` bytes of data. Other lines may be as long as a line of data.
     pub fn new(limit: usize) -> Self {
         Self {
             buffer: BytesMut::new(),
@@ -47,6 +59,7 @@ impl Reader {
             data: BytesMut::new(),
             has_data: false,
             after_return: false,
+            begun: false,
         }
     }
 
@@ -61,6 +74,12 @@ impl Reader {
     /// When the event is longer than the limit; the stream cannot be read on.
     pub fn next_event(&mut self) -> Result<Option<Event>, SseError> {
         while let Some(line) = self.next_line() {
+            self.check(line.len(), FIELD.len())?;
+            let line = match line.strip_prefix(BYTE_ORDER_MARK) {
+                Some(line) if !self.begun => line,
+                Some(_) | None => &line,
+            };
+            self.begun = true;
             if line.is_empty() {
                 if self.has_data {
                     self.has_data = false;
@@ -68,18 +87,23 @@ impl Reader {
                     event.data = std::mem::take(&mut self.data).freeze();
                     return Ok(Some(event));
                 }
-                self.pending = Event::default();
+                // An id holds without data, too.
+                self.pending.name.clear();
                 continue;
             }
-            self.field(&line);
-            if self.data.len() > self.limit {
-                return Err(SseError::TooLong(self.limit));
-            }
+            self.field(line);
+            self.check(0, 0)?;
         }
-        if self.buffer.len() + self.data.len() > self.limit {
+        self.check(self.buffer.len(), FIELD.len())?;
+        Ok(None)
+    }
+
+    /// Checks that `more` bytes beside the data are no more than the limit and `allowed`.
+    fn check(&self, more: usize, allowed: usize) -> Result<(), SseError> {
+        if self.data.len() + more > self.limit + allowed {
             return Err(SseError::TooLong(self.limit));
         }
-        Ok(None)
+        Ok(())
     }
 
     fn next_line(&mut self) -> Option<BytesMut> {
@@ -135,6 +159,15 @@ pub fn message_event(message: &[u8]) -> Vec<u8> {
     event
 }
 
+/// Returns the `Last-Event-ID` that says to go on after the event `id`; `None` where there is
+/// nothing to say, or the id holds what no header can.
+pub fn last_event_id(id: &str) -> Option<HeaderValue> {
+    // As UTF-8, as the standard has it.
+    HeaderValue::from_bytes(id.as_bytes())
+        .ok()
+        .filter(|value| !value.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -174,7 +207,31 @@ mod tests {
     fn an_event_that_never_ends_is_an_error() {
         let mut reader = Reader::new(16);
         reader.push(b"data: 0123456789abcdef");
+        assert_eq!(reader.next_event(), Ok(None));
+        reader.push(b"g");
         assert_eq!(reader.next_event(), Err(SseError::TooLong(16)));
+    }
+
+    #[test]
+    fn a_stream_may_begin_with_a_mark_and_an_id_holds_without_data() {
+        let events = read(&[
+            b"\xef\xbb",
+            b"\xbfid: 7\n\nevent: e\n\ndata: x\n\ndata: y\n\n",
+        ]);
+        let event = |data, id: Option<&str>| Event {
+            name: String::new(),
+            data: Bytes::from_static(data),
+            id: id.map(str::to_owned),
+        };
+        assert_eq!(events, [event(b"x", Some("7")), event(b"y", None)]);
+    }
+
+    #[test]
+    fn an_event_is_named_as_its_server_named_it() {
+        let value = last_event_id("ä-1").unwrap();
+        assert_eq!(value.as_bytes(), "ä-1".as_bytes());
+        assert_eq!(last_event_id(""), None);
+        assert_eq!(last_event_id("a\u{1}"), None);
     }
 
     proptest! {

@@ -30,7 +30,7 @@ use super::{
     question::{Back, Way},
 };
 use crate::{
-    mcp::{Envelope, Kind, Outgoing, Revision, SERVER_MESSAGE_BYTES_MAX, sse},
+    mcp::{Envelope, Kind, Outgoing, Revision, SERVER_MESSAGE_BYTES_MAX, media, sse},
     runtime::by_size,
     server::{Cause, CauseKind, Value},
 };
@@ -242,7 +242,7 @@ impl HttpConnection {
             header::ACCEPT,
             HeaderValue::from_static("text/event-stream"),
         );
-        if let Some(id) = last_event.and_then(|id| HeaderValue::from_str(id).ok()) {
+        if let Some(id) = last_event.and_then(sse::last_event_id) {
             headers.insert("last-event-id", id);
         }
         self.send(request).await
@@ -331,23 +331,15 @@ impl HttpConnection {
         {
             self.session.store(Some(Arc::new(session.clone())));
         }
-        let kind = response
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .map(HeaderValue::as_bytes)
-            .unwrap_or_default();
-        let kind = kind
-            .split(|byte| *byte == b';')
-            .next()
-            .unwrap_or_default()
-            .trim_ascii();
-        match kind {
-            b"application/json" => self.whole(response.into_body(), id).await,
-            b"text/event-stream" => self.streamed(response.into_body(), id).await,
-            other => {
-                tracing::debug!(kind = %other.escape_ascii(), "answer that is not MCP");
-                Err(CallError::NotMcp)
-            }
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        let is = |named| kind.is_some_and(|kind| media::is(kind, named));
+        if is(media::JSON) {
+            self.whole(response.into_body(), id).await
+        } else if is(media::EVENT_STREAM) {
+            self.streamed(response.into_body(), id).await
+        } else {
+            tracing::debug!(?kind, "answer that is not MCP");
+            Err(CallError::NotMcp)
         }
     }
 

@@ -203,6 +203,19 @@ impl Session {
         Raw::read(request.send().await.expect("the server answers over HTTP")).await
     }
 
+    /// Posts a body as it is, and returns the response once it has begun.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub async fn send(&self, body: String, accept: &str) -> reqwest::Response {
+        let request = self
+            .prepare(reqwest::Method::POST)
+            .header("content-type", "application/json")
+            .header("accept", accept)
+            .body(body);
+        request.send().await.expect("the server answers over HTTP")
+    }
+
     fn prepare_post(&self, body: String) -> reqwest::RequestBuilder {
         self.prepare(reqwest::Method::POST)
             .header("content-type", "application/json")

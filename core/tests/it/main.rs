@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 mod bad_servers;
+mod cancel;
 mod config_edits;
 mod credentials;
 mod duplex;
@@ -20,6 +21,7 @@ mod offers;
 mod older;
 mod per_client;
 mod restart;
+mod schedules;
 mod settings;
 mod storm;
 mod trust;
