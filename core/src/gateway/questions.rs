@@ -182,7 +182,8 @@ impl Questions {
     }
 
     /// Takes note that a call has ended. What was asked within it is another's of the session, if
-    /// one is in flight: of several the wire may not tell which it was. Else it is refused.
+    /// one is in flight: of several the wire may not tell which it was. Else it is refused, but for
+    /// what the client has heard of and may be of no call.
     pub(super) fn end(&self, flight: &Flight) {
         let mut open = self.open();
         if open.is_empty() {
@@ -199,6 +200,12 @@ impl Questions {
                 return;
             }
         }
+        let heard_of = flight.waiting().is_none();
+        let lasting = |open: &Open| heard_of && open.question.lasts();
+        let of_call = open.values_mut().filter(|open| open.is_of(flight));
+        of_call
+            .filter(|open| lasting(open))
+            .for_each(|open| open.flight = Weak::new());
         open.retain(|_, open| !open.is_of(flight));
     }
 }

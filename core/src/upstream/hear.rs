@@ -79,7 +79,11 @@ impl Ear<'_> {
             pong.extend_from_slice(br#","result":{}}"#);
             return self.back.send(pong);
         }
-        let question = Question::new(request.clone(), self.back.clone());
+        let mut question = Question::new(request.clone(), self.back.clone());
+        if cause.is_none() && self.signals.owner().is_some() {
+            // It may be asked because of a call in flight, or of none: roots are, as a rule.
+            question = question.lasting();
+        }
         let known = matches!(
             request.method(),
             "sampling/createMessage" | "elicitation/create" | "roots/list"

@@ -17,6 +17,7 @@ pub struct Question {
     request: Envelope,
     back: Back,
     answered: AtomicBool,
+    lasts: bool,
 }
 
 /// The way back to the server on one connection.
@@ -65,7 +66,19 @@ impl Question {
             request,
             back,
             answered: AtomicBool::new(false),
+            lasts: false,
         }
+    }
+
+    /// Makes it the client's own, whichever of its calls ends before it is answered.
+    pub(super) const fn lasting(mut self) -> Self {
+        self.lasts = true;
+        self
+    }
+
+    /// Whether it is the client's own, not that of one of its calls.
+    pub const fn lasts(&self) -> bool {
+        self.lasts
     }
 
     /// Returns the request as the server wrote it.

@@ -129,7 +129,7 @@ impl Full {
         vec![
             tool(
                 "ask",
-                "Asks the client `method` with `params` and returns its answer.",
+                "Asks the client `method` with `params` and returns its answer; `later` without it.",
             ),
             tool(
                 "log",
@@ -186,6 +186,7 @@ impl Full {
                     level,
                     subscribed,
                     waiting,
+                    answers,
                     ..
                 } = &*self.state();
                 let all = json!({
@@ -193,6 +194,7 @@ impl Full {
                     "level": level,
                     "subscribed": subscribed,
                     "waiting": waiting,
+                    "answers": answers,
                 });
                 text(all.to_string())
             }
@@ -225,6 +227,9 @@ impl Full {
             }
         };
         send(&request);
+        if arguments["later"] == json!(true) {
+            return json!("asked");
+        }
         // Whoever reads this finds the question on its way.
         self.state().waiting += 1;
         if arguments["withdraw"] == json!(true) {

@@ -92,6 +92,34 @@ async fn a_client_is_introduced_with_what_it_declares_and_asked_for_its_roots() 
 }
 
 #[tokio::test]
+async fn what_is_asked_beside_a_call_outlives_it() {
+    let core = Core::trusted([("alpha", full())]).await;
+    let session = able(&core).await;
+
+    let mut stream = ask(&session, json!({"method": "roots/list", "later": true})).await;
+    let question = timeout(SOON, stream.message()).await.unwrap();
+    assert_eq!(question["method"], "roots/list");
+    assert_eq!(answer(&mut stream).await, json!("asked"));
+    let roots = json!({"roots": [{"uri": "file:///a"}]});
+    session.answer(&question, roots.clone()).await;
+
+    timeout(SOON, async {
+        loop {
+            let standing = session.call("alpha__standing", json!({})).await;
+            let standing: Value = serde_json::from_str(standing.text()).unwrap();
+            if let Some(answers) = standing["answers"].as_object()
+                && let Some(answer) = answers.values().next()
+            {
+                assert_eq!(*answer, json!({"result": roots}));
+                return;
+            }
+        }
+    })
+    .await
+    .expect("the server hears the answer");
+}
+
+#[tokio::test]
 async fn one_clients_crash_is_its_own() {
     let core = Core::trusted([("alpha", full())]).await;
     let (a, b) = (able(&core).await, able(&core).await);
