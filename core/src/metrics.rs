@@ -122,6 +122,13 @@ impl Drop for Waits<'_> {
     }
 }
 
+/// Where what a server says in vain is counted. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct MessageMetrics {
+    actors: ActorMetrics,
+    server: Arc<str>,
+}
+
 /// How a call came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -323,6 +330,14 @@ impl Metrics {
         }
     }
 
+    /// Returns where what `server` says in vain is counted.
+    pub fn messages(&self, server: &str) -> MessageMetrics {
+        MessageMetrics {
+            actors: self.actors.clone(),
+            server: server.into(),
+        }
+    }
+
     /// Returns everything in the OpenMetrics text format. `phases` are the servers' phases.
     pub fn text(&self, phases: impl Iterator<Item = &'static str>) -> String {
         for phase in [
@@ -466,6 +481,13 @@ impl SupervisorMetrics {
                 server: server.to_owned(),
             })
             .inc();
+    }
+}
+
+impl MessageMetrics {
+    /// Counts a message that is dropped for a reason.
+    pub fn dropped(&self, reason: &'static str) {
+        self.actors.dropped(&self.server, reason).inc();
     }
 }
 

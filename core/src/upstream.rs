@@ -15,6 +15,8 @@ mod http_sse;
 mod http_stream;
 mod introduction;
 mod link;
+mod oddities;
+mod pace;
 mod pending;
 mod pool;
 mod question;

@@ -92,6 +92,7 @@ impl Gateway {
             patience,
             boarded,
             id,
+            view: self.view.clone(),
         };
         loop {
             tokio::select! {

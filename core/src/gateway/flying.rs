@@ -7,6 +7,7 @@ use super::flights::Boarded;
 use crate::{
     mcp::{Refusal, Spliced, refusal::Fault},
     server::ServerName,
+    view::View,
 };
 
 /// A call under way, with all that its end can come from.
@@ -23,6 +24,8 @@ pub(super) struct Flying {
     pub(super) server: ServerName,
     /// The request's id, for that answer.
     pub(super) id: Bytes,
+    /// Where the server is found then.
+    pub(super) view: View,
 }
 
 impl Flying {
@@ -52,15 +55,29 @@ impl Flying {
     /// Gives the call up, and returns what the client is told.
     pub(super) fn time_out(&self) -> Bytes {
         self.boarded.time_out();
-        timed_out(self.server.as_str(), self.patience).response(&self.id)
+        let server = self.server.as_str();
+        let unfinished = self.view.read(|now| {
+            let endpoint = now.server(server).and_then(|entry| entry.endpoint())?;
+            endpoint.unfinished(self.boarded.flight().session().number)
+        });
+        timed_out(server, self.patience, unfinished).response(&self.id)
     }
 }
 
-fn timed_out(server: &str, patience: Duration) -> Refusal {
-    let message = format!(
-        "server `{server}` gave no answer and no progress within {}",
-        humantime::format_duration(patience)
-    );
-    let remedy = "Give its calls more time with \"callTimeout\" in its entry.";
+/// Says that there was no answer in time; `unfinished` bytes came of a message that did not end.
+fn timed_out(server: &str, patience: Duration, unfinished: Option<usize>) -> Refusal {
+    let patience = humantime::format_duration(patience);
+    let (message, remedy) = match unfinished {
+        None => (
+            format!("server `{server}` gave no answer and no progress within {patience}"),
+            "Give its calls more time with \"callTimeout\" in its entry.",
+        ),
+        Some(bytes) => (
+            format!(
+                "server `{server}` gave no answer within {patience}: it is still in the middle of a message of which {bytes} bytes have come"
+            ),
+            "Restart it, and look at its log: what it says next belongs to that message.",
+        ),
+    };
     Refusal::of_server("timed_out", Fault::Server, server, message, remedy).retry_unsafe()
 }

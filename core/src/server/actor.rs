@@ -63,8 +63,16 @@ pub struct SeenCatalog {
     pub reviewed: oneshot::Sender<()>,
 }
 
-/// Lists are read again at most this often, however many changes are announced.
+/// Lists are read again at most this often, however many changes are announced: many announcements
+/// are one change.
 const LIST_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// After a list was read again, as many times as long as that took nothing is read: to read, compare
+/// and keep what a server offers is not to take more than a tenth of anybody's time.
+const LIST_PAUSE_SHARE: u32 = 10;
+
+/// But no longer than this: a change is shown within the minute in which a call looks for one.
+const LIST_PAUSE_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// How long a list may take that is read again while the server works.
 const LIST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
@@ -200,6 +208,8 @@ impl Actor {
             Wakeup::Opened(Ok(link)) => {
                 let server = self.reporter.server().clone();
                 let signals = link.connection.signals();
+                let messages = self.context.metrics.messages(server.as_str());
+                signals.marked_in(self.log.clone(), messages);
                 signals.listened_by(server, self.context.audience.clone());
                 self.introducing = Some(Box::pin(self.introduction(link.connection.clone())));
                 self.link = Some(link);
@@ -429,6 +439,7 @@ impl Actor {
                     },
                     log,
                     audience: context.audience.clone(),
+                    messages: context.metrics.messages(server.as_str()),
                 })
             });
             let endpoint = Endpoint::new(
@@ -456,6 +467,7 @@ impl Actor {
             (endpoint.clone(), link.connection.clone(), Arc::clone(spec));
         let (server, context) = (self.reporter.server().clone(), self.context.clone());
         self.listing = Some(Box::pin(async move {
+            let began = Instant::now();
             let introduction: &Introduction = endpoint.introduction();
             match timeout(LIST_TIMEOUT, upstream::list(&connection, introduction)).await {
                 Ok(Ok(catalog)) => {
@@ -469,9 +481,14 @@ impl Actor {
                 Err(_) => tracing::warn!(%server, "list not read again in time"),
             }
             endpoint.listed();
-            tokio::time::sleep(LIST_PAUSE).await;
+            tokio::time::sleep(list_pause(began.elapsed())).await;
         }));
     }
+}
+
+/// Returns how long nothing is read after a list that took so long.
+fn list_pause(took: std::time::Duration) -> std::time::Duration {
+    (took * LIST_PAUSE_SHARE).clamp(LIST_PAUSE, LIST_PAUSE_MAX)
 }
 
 /// Hands a catalog to the trust store, and waits until the view shows what clients may see of it;

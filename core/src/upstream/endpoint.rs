@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::{
     Busy, CallError, Caller, Connection, Introduction, Patron, Pool, Reply, Revocation, Turn,
-    Turns, pool::Used,
+    Turns, oddities::Oddity, pool::Used,
 };
 use crate::{
     mcp::Outgoing,
@@ -205,6 +205,21 @@ impl Endpoint {
 
     fn own(&self, session: u64) -> Option<Connection> {
         self.inner.pool.as_ref()?.of(session)
+    }
+
+    /// Returns how many bytes have come of a message that has not ended, on the connection of a
+    /// session: what one is told by whose request there is no answer. The server is marked by it.
+    pub fn unfinished(&self, session: u64) -> Option<usize> {
+        let own = self.own(session);
+        let connection = own.as_ref().unwrap_or(&self.inner.connection);
+        let bytes = Some(connection.pending().unfinished()).filter(|bytes| *bytes > 0)?;
+        let what =
+            format_args!("it is still in the middle of a message of which {bytes} bytes have come");
+        connection
+            .signals()
+            .oddities()
+            .note(Oddity::Unfinished, what);
+        Some(bytes)
     }
 
     /// Returns what the server said of itself.

@@ -3,7 +3,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{CallError, Connection, Reply};
+use super::{CallError, Connection, Reply, oddities::Oddity};
 use crate::{
     api::wire::{Implementation, Stage},
     catalog::{Catalog, Definition, DefinitionKind, Features, Listing},
@@ -30,6 +30,10 @@ const OWN_WORDS_CHARS_MAX: usize = 100;
 
 /// Pages of a list that are read at most: with 50 tools a page, more than a server may define.
 const PAGES_MAX: usize = 500;
+
+/// How many times as long as to scan a page it takes to take it apart: each definition is hashed,
+/// copied and named. Short ones take longest.
+const DEFINITIONS_WEIGH: usize = 16;
 
 /// What is declared on a connection that clients share: what one of them may be able to do, and
 /// never roots, which are one client's folders.
@@ -155,7 +159,8 @@ async fn pages(
             return Err(invalid(&format!("it answered {method} with an error")));
         }
         let page = reply.payload();
-        let next = by_size(page.len(), || listing.add_page(&page));
+        let weight = page.len() * DEFINITIONS_WEIGH;
+        let next = by_size(weight, || listing.add_page(&page));
         let next = next
             .map_err(|error| invalid(&format!("its answer to {method} cannot be read: {error}")))?;
         let Some(cursor) = next else {
@@ -168,11 +173,12 @@ async fn pages(
     }
     let (listed, skipped) = listing.finish();
     if skipped > 0 {
-        tracing::warn!(
-            method,
-            skipped,
-            "definitions without a usable name left out"
+        let kind = kind.as_str();
+        let what = format_args!(
+            "{skipped} of its {kind}s are left out: they have no usable name, or one that came before"
         );
+        let signals = connection.signals();
+        signals.oddities().note(Oddity::LeftOut, what);
     }
     Ok(listed)
 }

@@ -7,9 +7,11 @@ use tokio::{sync::Notify, task::JoinHandle};
 
 use super::{
     Audience, CallError, Caller, HttpConnection, Pending, Reply, SseConnection, StdioConnection,
+    oddities::Oddities,
 };
 use crate::{
     mcp::{Envelope, Outgoing, Revision, one_line},
+    metrics::MessageMetrics,
     process::{Ended, Environment, EnvironmentSource, Patience, Pipes, Process, SpawnError},
     server::{Cause, CauseKind, HttpFlavor, ServerName, Spec, Transport, logs::Log},
 };
@@ -22,6 +24,7 @@ pub struct Signals {
     lists: Notify,
     audience: OnceLock<(ServerName, Audience)>,
     owner: OnceLock<Arc<dyn Caller>>,
+    oddities: Oddities,
 }
 
 impl Signals {
@@ -29,6 +32,16 @@ impl Signals {
     pub fn listened_by(&self, server: ServerName, audience: Audience) {
         // A connection is opened for one server.
         let _ = self.audience.set((server, audience));
+    }
+
+    /// Says where what the server says in vain is told and counted. The first word stands.
+    pub fn marked_in(&self, log: Log, metrics: MessageMetrics) {
+        self.oddities.told_in(log, metrics);
+    }
+
+    /// Returns what the server says in vain.
+    pub(super) const fn oddities(&self) -> &Oddities {
+        &self.oddities
     }
 
     /// Has those who listen hear a notification.

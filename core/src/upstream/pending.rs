@@ -2,7 +2,7 @@ use std::{
     future::poll_fn,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::Poll,
 };
@@ -23,6 +23,8 @@ pub struct Pending {
     used: Box<[AtomicU64]>,
     opened: AtomicU64,
     closed: OnceLock<CallError>,
+    /// How many bytes have come of a message that has not ended yet.
+    unfinished: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +55,18 @@ impl Pending {
             used: (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
             opened: AtomicU64::new(1),
             closed: OnceLock::new(),
+            unfinished: AtomicUsize::new(0),
         }
+    }
+
+    /// Takes note of how many bytes have come of a message that has not ended yet.
+    pub fn left_unfinished(&self, bytes: usize) {
+        self.unfinished.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Returns how many bytes have come of a message that has not ended yet.
+    pub fn unfinished(&self) -> usize {
+        self.unfinished.load(Ordering::Relaxed)
     }
 
     /// Takes a slot; `None` where all are in use.

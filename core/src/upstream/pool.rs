@@ -17,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Audience, CallError, Caller, Connection, Connector, Link, Revocation, introduction};
 use crate::{
     mcp::Outgoing,
+    metrics::MessageMetrics,
     server::{Cause, ServerName, Spec, logs::Log},
 };
 
@@ -50,6 +51,8 @@ pub struct Opener {
     pub log: Log,
     /// Who hears what it says by itself.
     pub audience: Audience,
+    /// Where what it says in vain is counted.
+    pub messages: MessageMetrics,
 }
 
 /// The connections of clients' own to one server: opened when they are first used, ended when they
@@ -263,9 +266,11 @@ impl Inner {
             spec,
             log,
             audience,
+            messages,
         } = &self.opener;
         let link = connector.open(spec, log).await?;
         let signals = link.connection.signals();
+        signals.marked_in(log.clone(), messages.clone());
         signals.listened_by(server.clone(), audience.clone());
         signals.owned_by(Arc::clone(&patron.caller));
         let deadline = spec.init_timeout.unwrap_or(Spec::INIT_TIMEOUT);
@@ -386,6 +391,7 @@ mod tests {
     use super::*;
     use crate::{
         mcp::Envelope,
+        metrics::Metrics,
         server::Transport,
         upstream::{Opening, Question, StdioConnection},
     };
@@ -455,6 +461,7 @@ mod tests {
             spec: Arc::new(Spec::new(transport)),
             log: Log::default(),
             audience: Audience::default(),
+            messages: Metrics::new().messages("s"),
         });
         (pool, connector)
     }

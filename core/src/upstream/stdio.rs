@@ -16,10 +16,12 @@ use super::{
     cancel::CancelOnDrop,
     hear::Ear,
     next_number,
+    oddities::Oddity,
+    pace::Pace,
     question::{Back, Way},
 };
 use crate::{
-    mcp::{Envelope, Kind, Outgoing, SERVER_MESSAGE_BYTES_MAX},
+    mcp::{Envelope, InvalidEnvelope, Kind, Outgoing, SERVER_MESSAGE_BYTES_MAX, json},
     runtime::by_size,
     server::{Cause, CauseKind, logs::Log},
 };
@@ -62,6 +64,7 @@ impl StdioConnection {
                 way: Way::Stdio(out.downgrade()),
             },
             log: log.clone(),
+            pace: Pace::new(),
         };
         let silent = CancellationToken::new();
         let ended = silent.clone().drop_guard();
@@ -174,13 +177,17 @@ async fn write(mut stdin: impl AsyncWrite + Unpin, mut messages: mpsc::Receiver<
 /// Keeps what the child writes to its standard error.
 async fn keep(stderr: impl AsyncRead + Unpin, log: Log) {
     let mut stderr = BufReader::with_capacity(1024, stderr);
-    let mut line = Vec::new();
+    let (mut line, mut pace) = (Vec::new(), Pace::new());
     loop {
         line.clear();
         let mut limited = (&mut stderr).take(LOG_LINE_BYTES_MAX);
         match limited.read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => return,
             Ok(_) => log.stderr(&String::from_utf8_lossy(line.trim_ascii_end())),
+        }
+        pace.heard();
+        if pace.is_over() {
+            pace.rest().await;
         }
     }
 }
@@ -190,10 +197,11 @@ struct Reader {
     signals: Arc<Signals>,
     back: Back,
     log: Log,
+    pace: Pace,
 }
 
 impl Reader {
-    async fn run(self, mut stdout: impl AsyncRead + Unpin) {
+    async fn run(mut self, mut stdout: impl AsyncRead + Unpin) {
         let mut buffer = BytesMut::new();
         let mut searched = 0;
         let end = loop {
@@ -214,9 +222,16 @@ impl Reader {
             while let Some(at) = memchr::memchr(b'\n', &buffer[searched..]) {
                 let line = buffer.split_to(searched + at + 1).freeze();
                 searched = 0;
-                self.line(line.slice(..line.len() - 1));
+                if !self.line(line.slice(..line.len() - 1)) {
+                    self.pace.heard();
+                    if self.pace.is_over() {
+                        self.pace.rest().await;
+                    }
+                }
             }
+            self.pace.rest().await;
             searched = buffer.len();
+            self.pending.left_unfinished(searched);
             if buffer.len() > SERVER_MESSAGE_BYTES_MAX {
                 break Cause::new(
                     CauseKind::MessageTooLong,
@@ -251,17 +266,14 @@ impl Reader {
         }
     }
 
-    fn line(&self, line: Bytes) {
+    /// Takes one line; returns whether somebody waited for it.
+    fn line(&self, line: Bytes) -> bool {
         if line.trim_ascii().is_empty() {
-            return;
+            return false;
         }
         let envelope = match by_size(line.len(), || Envelope::parse(line.clone())) {
             Ok(envelope) => envelope,
-            Err(_) => {
-                let shown = &line[..line.len().min(512)];
-                self.log.stdout(&String::from_utf8_lossy(shown));
-                return;
-            }
+            Err(error) => return self.unreadable(&line, &error),
         };
         match envelope.kind() {
             Kind::Result | Kind::Error => self.response(&envelope),
@@ -272,20 +284,53 @@ impl Reader {
                     back: &self.back,
                 };
                 ear.heard(&envelope, None);
+                false
             }
         }
     }
 
-    fn response(&self, envelope: &Envelope) {
+    /// Takes a line that is no message: most servers that write one have something for people to
+    /// read. But one that begins as the answer to a request is its answer.
+    fn unreadable(&self, line: &Bytes, error: &InvalidEnvelope) -> bool {
+        let id = by_size(line.len(), || begun_id(line));
+        let reason = CallError::InvalidReply(error.to_string());
+        if id.is_some_and(|id| self.pending.complete(id, Err(reason))) {
+            let what = format_args!("its answer cannot be read: {error}");
+            self.signals.oddities().note(Oddity::Unreadable, what);
+            return true;
+        }
+        let shown = &line[..line.len().min(512)];
+        self.log.stdout(&String::from_utf8_lossy(shown));
+        false
+    }
+
+    fn response(&self, envelope: &Envelope) -> bool {
         let id = envelope.id_number();
         let known = id
             .zip(Reply::of(envelope))
             .is_some_and(|(id, reply)| self.pending.complete(id, Ok(reply)));
         if !known {
-            self.log.core("it answered a request that nobody waits for");
+            let what = format_args!("it answered a request that nobody waits for");
+            self.signals.oddities().note(Oddity::NobodyWaits, what);
             let reason =
                 CallError::InvalidReply("it came under an id that was never given".to_owned());
             self.pending.fail_only(id, &reason);
         }
+        known
     }
+}
+
+/// Returns the id of what cannot be read as a message and, as far as it can be read, is an answer.
+fn begun_id(line: &[u8]) -> Option<u64> {
+    let members = json::Members::of(line, json::skip_space(line, 0));
+    let mut id = None;
+    for member in members.map_while(Result::ok) {
+        if member.is(line, "method") {
+            return None;
+        }
+        if member.is(line, "id") {
+            id = Some(member.value);
+        }
+    }
+    std::str::from_utf8(&line[id?]).ok()?.parse().ok()
 }
