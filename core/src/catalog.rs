@@ -4,6 +4,7 @@
 mod definition;
 mod features;
 mod kind;
+mod large;
 mod listing;
 mod names;
 mod reviewed;
@@ -13,8 +14,9 @@ mod template;
 pub use definition::{Catalog, Definition, DefinitionHash};
 pub use features::Features;
 pub use kind::DefinitionKind;
+pub use large::Large;
 pub use listing::{InvalidList, Listing};
 pub use names::{URI_SCHEME, offered_name, uri_prefix};
-pub use reviewed::Reviewed;
+pub use reviewed::{Reviewed, Tally};
 pub use section::{Item, Section, list_result};
 pub use template::Template;

@@ -23,6 +23,7 @@ use tracing::{Instrument as _, info_span};
 use crate::{
     desired::{Aim, Desire, Desired},
     metrics::Metrics,
+    runtime::by_size,
     server::{
         Cause, CauseKind, Phase, ServerName,
         actor::{Actor, Context, Exit, SeenCatalog},
@@ -344,9 +345,11 @@ impl Supervisor {
         } else {
             OffersWord::None
         };
+        let weight = catalog.weight();
         let ledger = self.ledgers.entry(server.clone()).or_default();
-        let before = ledger.clone();
-        let mut found = ledger.see(&server, catalog, word);
+        let (before, mut found) = by_size(weight, || {
+            (ledger.clone(), ledger.see(&server, catalog, word))
+        });
         if let Some(launch) = &desire.launch
             && ledger.proven.insert(launch.clone())
         {
@@ -362,13 +365,17 @@ impl Supervisor {
             return;
         }
         let ledger = &self.ledgers[&server];
-        let shown = ledger.review(&server);
+        let shown = by_size(weight, || ledger.review(&server));
         let after = Arc::new(Desire {
             reviewed: desire.reviewed || ledger.reviewed,
             proven: true,
             ..Desire::clone(&desire)
         });
         let unchanged = desire.reviewed == after.reviewed && before.reviewed == ledger.reviewed;
+        let last = self.publisher.view().read(|now| {
+            let entry = now.server(server.as_str());
+            entry.and_then(|entry| entry.catalog.clone())
+        });
         self.desired
             .servers
             .insert(server.clone(), Arc::clone(&after));
@@ -396,6 +403,8 @@ impl Supervisor {
         self.aim(&server);
         // An actor that was told otherwise meanwhile no longer waits.
         let _ = reviewed.send(());
+        // To let go of many definitions takes its time as well.
+        by_size(weight, || drop((before, last)));
     }
 
     /// Brings the set of actors, and what each aims at, in line with what is wanted.

@@ -16,7 +16,8 @@ use super::{
     wire::{self, Command, ProblemDetails},
 };
 use crate::{
-    catalog::DefinitionKind,
+    catalog::{DefinitionKind, Reviewed},
+    runtime::by_size,
     view::{Snapshot, View},
 };
 
@@ -61,7 +62,14 @@ pub(super) async fn tools(State(api): State<Api>, Path(name): Path<String>) -> A
         .ok_or_else(|| ProblemDetails::no_such_server(&name))?;
     // Definitions are spliced in as they came: they may hold numbers that no parser of ours keeps.
     let mut body = format!(r#"{{"revision":{}"#, now.revision).into_bytes();
-    let catalog = entry.catalog.as_ref();
+    let weight = entry.tally.map_or(0, |tally| tally.weight);
+    by_size(weight, || definitions(&mut body, entry.catalog.as_deref()));
+    body.push(b'}');
+    Ok(json(body.into()))
+}
+
+/// Appends what a person reviews.
+fn definitions(body: &mut Vec<u8>, catalog: Option<&Reviewed>) {
     for (member, kind) in [
         ("tools", DefinitionKind::Tool),
         ("prompts", DefinitionKind::Prompt),
@@ -73,16 +81,14 @@ pub(super) async fn tools(State(api): State<Api>, Path(name): Path<String>) -> A
                 body.push(b',');
             }
             let name = Some((&*item.definition.name, &*item.offered_as));
-            definition(&mut body, name, item.state, &item.definition.raw);
+            definition(body, name, item.state, &item.definition.raw);
         }
         body.push(b']');
     }
-    if let Some((text, state)) = catalog.and_then(|catalog| catalog.instructions_seen()) {
+    if let Some((text, state)) = catalog.and_then(Reviewed::instructions_seen) {
         body.extend_from_slice(br#","instructions":"#);
-        definition(&mut body, None, state, &text.raw);
+        definition(body, None, state, &text.raw);
     }
-    body.push(b'}');
-    Ok(json(body.into()))
 }
 
 /// Appends what a person reviews of one definition.

@@ -23,6 +23,10 @@ pub struct Catalog {
     pub features: Features,
 }
 
+/// What a definition takes beside its text: a name to be offered, hashed and found, some allocations.
+/// About as long as it takes to scan so many bytes.
+const DEFINITION_BYTES: usize = 512;
+
 /// One definition: raw JSON, never written again but for its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
@@ -59,6 +63,15 @@ impl Catalog {
             DefinitionKind::Template => &self.templates,
             DefinitionKind::Resource => &self.resources,
         }
+    }
+
+    /// Returns how much work it is to look at all of it, as the bytes of text that take as long to
+    /// scan. For [`crate::runtime::by_size`].
+    pub fn weight(&self) -> usize {
+        let kinds = DefinitionKind::ALL.into_iter();
+        let all = kinds.flat_map(|kind| self.of(kind));
+        all.map(|definition| definition.raw.len() + DEFINITION_BYTES)
+            .sum()
     }
 
     /// Returns the definitions of one kind, to be changed.

@@ -68,7 +68,8 @@ fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn looks_hashed(name: &str) -> bool {
+/// Whether a name has a hash at its end: one without is that of one pair alone.
+pub(super) fn looks_hashed(name: &str) -> bool {
     let mark = name.len().checked_sub(HASH_CHARS + HASH_MARK.len());
     let suffix = mark.and_then(|at| name.as_bytes()[at..].strip_prefix(HASH_MARK.as_bytes()));
     suffix.is_some_and(|hash| hash.iter().all(|byte| HASH_ALPHABET.contains(byte)))

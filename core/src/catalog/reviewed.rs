@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::{
     Catalog, Definition, DefinitionHash, DefinitionKind, Features, Item, Section, offered_name,
 };
-use crate::api::wire::{DefinitionState, ToolCounts};
+use crate::api::wire::DefinitionState;
 
 /// A server's catalog after the trust store has looked at it: what clients may see of it.
 #[derive(Debug)]
@@ -24,6 +24,22 @@ pub struct Reviewed {
     pub held_instructions: Option<(Arc<Definition>, DefinitionState)>,
     /// What the server said it can do.
     pub features: Features,
+    tally: Tally,
+}
+
+/// How much a reviewed catalog has, counted once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// The epoch of the catalog.
+    pub epoch: u64,
+    /// All its tools.
+    pub tools: usize,
+    /// The tools that clients see.
+    pub offered: usize,
+    /// All that a person has yet to approve: new, and changed.
+    pub held: [usize; 2],
+    /// How much work it is to look at all of it: see [`Catalog::weight`].
+    pub weight: usize,
 }
 
 impl Reviewed {
@@ -58,7 +74,7 @@ impl Reviewed {
             Some((text, DefinitionState::Offered)) => (Some(text), None),
             held => (None, held),
         };
-        Self {
+        let mut reviewed = Self {
             epoch,
             tools: section(DefinitionKind::Tool),
             prompts: section(DefinitionKind::Prompt),
@@ -67,7 +83,30 @@ impl Reviewed {
             instructions,
             held_instructions,
             features: catalog.features,
+            tally: Tally {
+                epoch,
+                tools: catalog.tools.len(),
+                offered: 0,
+                held: [0; 2],
+                weight: catalog.weight(),
+            },
+        };
+        reviewed.tally.offered = reviewed.tools.offered().count();
+        let (mut new, mut changed) = (0, 0);
+        for state in reviewed.held() {
+            match state {
+                DefinitionState::New => new += 1,
+                DefinitionState::Changed => changed += 1,
+                DefinitionState::Offered => {}
+            }
         }
+        reviewed.tally.held = [new, changed];
+        reviewed
+    }
+
+    /// Returns how much it has.
+    pub const fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// Returns the definitions of one kind.
@@ -77,15 +116,6 @@ impl Reviewed {
             DefinitionKind::Prompt => &self.prompts,
             DefinitionKind::Template => &self.templates,
             DefinitionKind::Resource => &self.resources,
-        }
-    }
-
-    /// Returns how many tools clients see and how many are held.
-    pub fn counts(&self) -> ToolCounts {
-        let offered = self.tools.offered().count();
-        ToolCounts {
-            offered,
-            held: self.tools.len() - offered,
         }
     }
 
@@ -102,7 +132,7 @@ impl Reviewed {
     }
 
     /// Returns the states of all that a person has yet to approve.
-    pub fn held(&self) -> impl Iterator<Item = DefinitionState> {
+    fn held(&self) -> impl Iterator<Item = DefinitionState> {
         let sections = [&self.tools, &self.prompts, &self.templates];
         let items = sections.into_iter().flatten().map(|item| item.state);
         items

@@ -5,10 +5,11 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Definition, DefinitionKind};
+use super::{Definition, DefinitionKind, Large};
 use crate::{
     api::wire::DefinitionState,
     mcp::{json, splice},
+    runtime::by_size,
 };
 
 /// The definitions of one kind in a reviewed catalog.
@@ -18,7 +19,9 @@ pub struct Section {
     items: Vec<Item>,
     by_key: HashMap<String, usize, foldhash::fast::RandomState>,
     fingerprint: u64,
+    bytes: usize,
     own_list: OnceLock<Bytes>,
+    large: Option<Large>,
 }
 
 /// A definition and what a person's review made of it.
@@ -51,10 +54,12 @@ impl Section {
         });
         Self {
             kind,
-            items,
             by_key,
             fingerprint,
+            bytes: items.iter().map(|item| item.definition.raw.len()).sum(),
             own_list: OnceLock::new(),
+            large: Large::of(kind, &items),
+            items,
         }
     }
 
@@ -90,12 +95,36 @@ impl Section {
 
     /// Returns the result of its list at the server's own address, names unchanged.
     pub fn own_list(&self) -> Bytes {
-        self.own_list
-            .get_or_init(|| {
-                let offered = self.offered().map(|item| item.definition.raw.clone());
-                list_result(self.kind, offered)
-            })
+        let make = || {
+            let offered = self.offered().map(|item| item.definition.raw.clone());
+            list_result(self.kind, offered)
+        };
+        let made = self.own_list.get();
+        made.unwrap_or_else(|| by_size(self.bytes, || self.own_list.get_or_init(make)))
             .clone()
+    }
+
+    /// Returns its part of a merged list, where it is put together apart.
+    pub const fn large(&self) -> Option<&Large> {
+        self.large.as_ref()
+    }
+
+    /// Returns its part of a merged list without what is `refused`; nothing where it is not put
+    /// together apart.
+    pub fn large_list(&self, refused: impl Fn(&str) -> bool) -> Option<Bytes> {
+        let large = self.large.as_ref()?;
+        Some(if large.hashed().iter().any(|name| refused(name)) {
+            large.list_without(self.kind, &self.items, refused)
+        } else {
+            large.list().clone()
+        })
+    }
+
+    /// Returns the definition that is offered under `name` at the merged address, where the section
+    /// is put together apart: `Some(None)` where there are two.
+    pub fn offered_as(&self, name: &str) -> Option<Option<&Item>> {
+        let place = self.large.as_ref()?.place(name)?;
+        Some(place.map(|place| &self.items[place]))
     }
 }
 

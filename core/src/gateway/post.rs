@@ -175,7 +175,7 @@ impl Gateway {
         takes_events: bool,
     ) -> Response {
         let id = envelope.id();
-        let list = |kind| respond::result(&id, self.list(&session, kind));
+        let list = |kind| respond::result_of(&id, self.list(&session, kind));
         let asked = match envelope.method() {
             "tools/call" => Asked::Tool,
             "prompts/get" => Asked::Prompt,
@@ -202,8 +202,8 @@ impl Gateway {
         self.call(session, asked, envelope, takes_events).await
     }
 
-    /// Returns the result of a list, from bytes that were made once.
-    fn list(&self, session: &Session, kind: DefinitionKind) -> Bytes {
+    /// Returns the result of a list, in pieces, from bytes that were made once.
+    fn list(&self, session: &Session, kind: DefinitionKind) -> Vec<Bytes> {
         let subject = match kind {
             DefinitionKind::Tool => Subject::Tools,
             DefinitionKind::Prompt => Subject::Prompts,
@@ -218,17 +218,21 @@ impl Gateway {
             match (&session.scope, kind) {
                 (Scope::All, DefinitionKind::Tool) => now.offers.tools().list.clone(),
                 (Scope::All, DefinitionKind::Prompt) => now.offers.prompts().list.clone(),
-                (Scope::All, DefinitionKind::Template) => now.offers.resources().templates.clone(),
-                (Scope::All, DefinitionKind::Resource) => now.offers.resources().resources.clone(),
+                (Scope::All, DefinitionKind::Template) => {
+                    vec![now.offers.resources().templates.clone()]
+                }
+                (Scope::All, DefinitionKind::Resource) => {
+                    vec![now.offers.resources().resources.clone()]
+                }
                 (Scope::Server(server), _) => {
                     let entry = now
                         .server(server.as_str())
                         .filter(|entry| entry.is_listed());
                     let catalog = entry.and_then(|entry| entry.catalog.as_ref());
-                    catalog.map_or_else(
+                    vec![catalog.map_or_else(
                         || list_result(kind, std::iter::empty()),
                         |catalog| catalog.of(kind).own_list(),
-                    )
+                    )]
                 }
             }
         })

@@ -62,13 +62,19 @@ pub(super) fn message(message: Spliced) -> Response {
 
 /// Answers the request whose id is spelled `id` with a result.
 pub(super) fn result(id: &[u8], result: Bytes) -> Response {
+    result_of(id, [result])
+}
+
+/// Answers the request whose id is spelled `id` with the result that these pieces are.
+pub(super) fn result_of(id: &[u8], result: impl IntoIterator<Item = Bytes>) -> Response {
     let mut start = Vec::with_capacity(40 + id.len());
     start.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
     start.extend_from_slice(id);
     start.extend_from_slice(br#","result":"#);
-    message(Spliced {
-        pieces: vec![start.into(), result, Bytes::from_static(b"}")],
-    })
+    let mut pieces = vec![start.into()];
+    pieces.extend(result);
+    pieces.push(Bytes::from_static(b"}"));
+    message(Spliced { pieces })
 }
 
 /// Answers `initialize`.

@@ -141,7 +141,7 @@ fn of_kind(
                 }
             };
             let route = menu.route(name).ok_or_else(|| unknown(kind, None))?;
-            (&route.server, &route.item)
+            (route.server, route.item)
         }
         Scope::Server(server) => (server, own(now, server, kind, name)?),
     };

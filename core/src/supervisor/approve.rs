@@ -7,6 +7,7 @@ use super::{
 use crate::{
     api::wire::{Approval, Offers},
     desired::Desire,
+    runtime::by_size,
     server::ServerName,
     trust::{LaunchId, Ledger, ReviewRefused, Write},
 };
@@ -37,7 +38,7 @@ impl Supervisor {
         } = self.weigh(&server, approval)?;
         self.remember(&server, &desire, batch);
         batch.writes.extend(writes);
-        let reviewed = ledger.review(&server);
+        let reviewed = by_size(ledger.weight(), || ledger.review(&server));
         self.ledgers.insert(server.clone(), ledger);
         Ok(Change::Server(ServerChange {
             reviewed,
@@ -53,7 +54,10 @@ impl Supervisor {
     ) -> Result<Weighed, CommandError> {
         let desire = self.desire(server)?;
         let launch = self.check_halves(server, &desire, approval)?;
-        let mut ledger = self.ledgers.get(server).cloned().unwrap_or_default();
+        let known = self.ledgers.get(server);
+        let mut ledger = known.map_or_else(Ledger::default, |known| {
+            by_size(known.weight(), || known.clone())
+        });
         let mut writes = Vec::new();
         if let Some(launch) = launch {
             ledger.approved.insert(launch.clone());
@@ -63,8 +67,7 @@ impl Supervisor {
             });
         }
         if let Some(epoch) = approval.epoch {
-            let pinned = ledger
-                .approve_offers(server, epoch)
+            let pinned = by_size(ledger.weight(), || ledger.approve_offers(server, epoch))
                 .map_err(|error| self.moved_on(server, &error))?;
             writes.extend(pinned);
         }

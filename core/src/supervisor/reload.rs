@@ -1,11 +1,17 @@
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use super::Supervisor;
 use crate::{
     api::wire::{Problem, Wish},
     config::{self, Source},
     desired::Desire,
+    runtime::by_size,
     server::{ServerName, Spec},
+    trust::Ledger,
 };
 
 /// Where the configuration is, and whether it was ever read.
@@ -74,10 +80,7 @@ impl Supervisor {
         self.reconcile();
     }
 
-    fn take_over(
-        &mut self,
-        entries: std::collections::BTreeMap<ServerName, Result<Spec, Problem>>,
-    ) {
+    fn take_over(&mut self, entries: BTreeMap<ServerName, Result<Spec, Problem>>) {
         let gone: BTreeSet<ServerName> = self
             .desired
             .servers
@@ -100,19 +103,24 @@ impl Supervisor {
         for server in &gone {
             self.desired.servers.remove(server);
         }
+        // What a new one offered when it was last seen makes its list immediate.
+        let mut known = BTreeMap::new();
+        let shown = self.publisher.view().snapshot();
+        for (server, _) in &changed {
+            let ledger = self.ledgers.get(server);
+            let ledger = ledger.filter(|_| shown.server(server.as_str()).is_none());
+            let review = |ledger: &Ledger| by_size(ledger.weight(), || ledger.review(server));
+            if let Some(reviewed) = ledger.and_then(review) {
+                known.insert(server.clone(), reviewed);
+            }
+        }
         self.publisher.update(|draft| {
             for server in &gone {
                 draft.remove(server);
             }
             for (server, desire) in changed {
-                let is_new = draft.snapshot().server(server.as_str()).is_none();
                 draft.desire(&server, desire, None);
-                // What it offered when it was last seen makes its list immediate.
-                let known = self
-                    .ledgers
-                    .get(&server)
-                    .and_then(|ledger| ledger.review(&server));
-                if let (true, Some(known)) = (is_new, known) {
+                if let Some(known) = known.remove(&server) {
                     draft.catalog(&server, known);
                 }
             }

@@ -97,6 +97,13 @@ pub enum ReviewRefused {
 }
 
 impl Ledger {
+    /// Returns how much work it is to look at all that is known, as [`Catalog::weight`] counts it.
+    pub fn weight(&self) -> usize {
+        self.known
+            .as_ref()
+            .map_or(0, |known| known.catalog.weight())
+    }
+
     /// Takes note of a catalog, and of whose word stands for it.
     pub fn see(&mut self, server: &ServerName, catalog: Arc<Catalog>, word: OffersWord) -> Seen {
         let known = self.known.as_ref();
@@ -208,11 +215,19 @@ fn pinnable(catalog: &Catalog) -> impl Iterator<Item = (PinName, DefinitionHash)
 
 /// Whether two catalogs define the same, whatever the order.
 fn same(a: &Catalog, b: &Catalog) -> bool {
-    let sorted = |catalog: &Catalog| {
-        let mut all: Vec<_> = pinnable(catalog).collect();
+    fn sorted(catalog: &Catalog) -> Vec<(Option<DefinitionKind>, &str, DefinitionHash)> {
+        let kinds = DefinitionKind::ALL.into_iter();
+        let pinned = kinds.filter(|kind| kind.is_pinned());
+        let definitions = pinned.flat_map(|kind| {
+            let of_kind = catalog.of(kind).iter();
+            of_kind.map(move |it| (Some(kind), it.name.as_str(), it.hash))
+        });
+        let instructions = catalog.instructions.iter();
+        let instructions = instructions.map(|text| (None, text.name.as_str(), text.hash));
+        let mut all: Vec<_> = definitions.chain(instructions).collect();
         all.sort_unstable();
         all
-    };
+    }
     sorted(a) == sorted(b)
 }
 

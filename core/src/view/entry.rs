@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{Status, View};
 use crate::{
     api::wire::{self, Condition, TransportKind},
-    catalog::Reviewed,
+    catalog::{Reviewed, Tally},
     desired::Desire,
     server::{Cause, HttpFlavor, MASK, Phase, ServerName, Spec, Transport, Value},
     upstream::Endpoint,
@@ -33,8 +33,14 @@ pub struct Entry {
     pub status: Status,
     /// Since when the condition holds.
     pub since: Instant,
-    encoded: OnceLock<Bytes>,
+    /// How much it offers.
+    pub tally: Option<Tally>,
+    encoded: Arc<OnceLock<Bytes>>,
 }
+
+/// The most that the log of events keeps of a catalog with each event, in the terms of
+/// [`Catalog::weight`](crate::catalog::Catalog::weight): 1,024 of them are 64 MB.
+const LOGGED_WEIGHT_MAX: usize = 64 * 1024;
 
 /// What a change of an entry may touch.
 #[derive(Debug, Clone)]
@@ -85,6 +91,7 @@ impl Entry {
             Some(_) | None => now,
         };
         let name = name.clone();
+        let tally = catalog.as_ref().map(|catalog| catalog.tally());
         Self {
             name,
             incarnation,
@@ -95,8 +102,40 @@ impl Entry {
             last_line,
             status,
             since,
-            encoded: OnceLock::new(),
+            tally,
+            encoded: Arc::default(),
         }
+    }
+
+    /// Returns the entry as the log of events keeps it: all that is told of it, without its catalog
+    /// where that is large. A server that changes its lists again and again must not fill the memory
+    /// with what it offered before.
+    pub(super) fn logged(self: &Arc<Self>) -> Arc<Self> {
+        if self
+            .tally
+            .is_none_or(|tally| tally.weight <= LOGGED_WEIGHT_MAX)
+        {
+            return Arc::clone(self);
+        }
+        let Facts {
+            desire,
+            phase,
+            last_line,
+            ..
+        } = self.facts();
+        Arc::new(Self {
+            name: self.name.clone(),
+            incarnation: self.incarnation,
+            desire,
+            phase,
+            last_cause: self.last_cause.clone(),
+            catalog: None,
+            last_line,
+            status: self.status.clone(),
+            since: self.since,
+            tally: self.tally,
+            encoded: Arc::clone(&self.encoded),
+        })
     }
 
     pub(super) fn facts(&self) -> Facts {
@@ -160,7 +199,7 @@ impl Entry {
             wish: self.desire.wish,
             error: self.wire_error(),
             launch: self.wire_launch(),
-            epoch: self.catalog.as_ref().map(|catalog| catalog.epoch),
+            epoch: self.tally.map(|tally| tally.epoch),
             tools: self.tool_counts(),
             since: view.time_of(self.since),
         }
@@ -176,16 +215,15 @@ impl Entry {
     }
 
     fn tool_counts(&self) -> wire::ToolCounts {
-        let Some(catalog) = &self.catalog else {
+        let Some(tally) = self.tally else {
             return wire::ToolCounts::default();
         };
-        let counts = catalog.counts();
         let held = if self.desire.in_quarantine() {
-            catalog.tools.len()
+            tally.tools
         } else {
-            counts.held
+            tally.tools - tally.offered
         };
-        let offered = if self.is_listed() { counts.offered } else { 0 };
+        let offered = if self.is_listed() { tally.offered } else { 0 };
         wire::ToolCounts { offered, held }
     }
 

@@ -33,7 +33,7 @@ pub struct Happening {
 /// What changed.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// A server, as it is since.
+    /// A server, as it is since. A large catalog is left out: events tell how much there is.
     Server(Arc<Entry>),
     /// A server that is there no longer.
     Removed(ServerName),

@@ -8,7 +8,7 @@ use imbl::OrdMap;
 
 use super::{Entry, Places, Subject, subjects::Subjects};
 use crate::{
-    catalog::{DefinitionKind, Item, list_result},
+    catalog::{DefinitionKind, Item, Large, Reviewed},
     server::ServerName,
 };
 
@@ -26,18 +26,22 @@ pub struct Offers {
 /// A merged list of what has a name, and its routing table.
 #[derive(Debug)]
 pub struct Menu {
-    /// The result of its list.
-    pub list: Bytes,
-    routes: HashMap<Arc<str>, Option<Route>, foldhash::fast::RandomState>,
+    /// The result of its list, in pieces: the many definitions of one server are a piece of their own,
+    /// which is not copied.
+    pub list: Vec<Bytes>,
+    kind: DefinitionKind,
+    routes: HashMap<Arc<str>, Option<(ServerName, Item)>, foldhash::fast::RandomState>,
+    /// Servers with many definitions, which have tables of their own.
+    large: Vec<(ServerName, Arc<Reviewed>)>,
 }
 
 /// Where a name leads.
-#[derive(Debug, Clone)]
-pub struct Route {
+#[derive(Debug, Clone, Copy)]
+pub struct Route<'a> {
     /// The server.
-    pub server: ServerName,
+    pub server: &'a ServerName,
     /// What it calls so.
-    pub item: Item,
+    pub item: &'a Item,
 }
 
 impl Offers {
@@ -89,32 +93,93 @@ fn kept<T>(before: &Arc<OnceLock<T>>, changed: bool) -> Arc<OnceLock<T>> {
 
 impl Menu {
     fn of(kind: DefinitionKind, servers: &OrdMap<ServerName, Arc<Entry>>) -> Self {
-        let mut routes: HashMap<Arc<str>, Option<Route>, _> = HashMap::default();
+        let mut menu = Self {
+            list: Vec::new(),
+            kind,
+            routes: HashMap::default(),
+            large: Vec::new(),
+        };
+        // What is not listed, or held, keeps its routes, so that a call can say why it is refused.
         for (server, entry) in servers {
-            // What is not listed, or held, keeps its routes, so that a call can say why it is refused.
-            for item in entry.catalog.iter().flat_map(|catalog| catalog.of(kind)) {
-                let route = Route {
-                    server: server.clone(),
-                    item: item.clone(),
-                };
+            let Some(catalog) = &entry.catalog else {
+                continue;
+            };
+            if catalog.of(kind).large().is_some() {
+                menu.large.push((server.clone(), Arc::clone(catalog)));
+                continue;
+            }
+            for item in catalog.of(kind) {
                 // Two names that meet in one despite its hash are both refused.
-                routes
+                menu.routes
                     .entry(Arc::clone(&item.offered_as))
                     .and_modify(|taken| *taken = None)
-                    .or_insert(Some(route));
+                    .or_insert_with(|| Some((server.clone(), item.clone())));
             }
         }
+        menu.refuse_twins();
+        menu.list = menu.pieces(servers);
+        menu
+    }
+
+    /// Refuses the names of servers with many definitions that meet those of another server.
+    fn refuse_twins(&mut self) {
+        let mut twins = Vec::new();
+        for (server, catalog) in &self.large {
+            let large = catalog.of(self.kind).large();
+            for name in large.into_iter().flat_map(Large::hashed) {
+                let mut others = self.large.iter().filter(|(other, _)| other != server);
+                let met = others.any(|(_, other)| other.of(self.kind).offered_as(name).is_some());
+                if met || self.routes.contains_key(name) {
+                    twins.push(Arc::clone(name));
+                }
+            }
+        }
+        self.routes
+            .extend(twins.into_iter().map(|name| (name, None)));
+    }
+
+    fn pieces(&self, servers: &OrdMap<ServerName, Arc<Entry>>) -> Vec<Bytes> {
+        let mut pieces = Vec::new();
+        let start = format!(r#"{{"{}":["#, self.kind.list_member()).into_bytes();
+        let (mut piece, mut first) = (start, true);
+        let mut next = |piece: &mut Vec<u8>| {
+            if !std::mem::replace(&mut first, false) {
+                piece.push(b',');
+            }
+        };
+        let refused = |name: &str| self.routes.get(name).is_some_and(Option::is_none);
         let listed = servers.values().filter(|entry| entry.is_listed());
-        let catalogs = listed.flat_map(|entry| &entry.catalog);
-        let offered = catalogs.flat_map(|catalog| catalog.of(kind).offered());
-        let unique =
-            offered.filter(|item| routes.get(&item.offered_as).is_some_and(Option::is_some));
-        let list = list_result(kind, unique.map(|item| item.renamed(kind)));
-        Self { list, routes }
+        for section in listed
+            .flat_map(|entry| &entry.catalog)
+            .map(|it| it.of(self.kind))
+        {
+            if let Some(large) = section.large_list(refused) {
+                if !large.is_empty() {
+                    next(&mut piece);
+                    pieces.push(std::mem::take(&mut piece).into());
+                    pieces.push(large);
+                }
+                continue;
+            }
+            for item in section.offered().filter(|item| !refused(&item.offered_as)) {
+                next(&mut piece);
+                piece.extend_from_slice(&item.renamed(self.kind));
+            }
+        }
+        piece.extend_from_slice(b"]}");
+        pieces.push(piece.into());
+        pieces
     }
 
     /// Returns where a name leads.
-    pub fn route(&self, name: &str) -> Option<&Route> {
-        self.routes.get(name).and_then(Option::as_ref)
+    pub fn route(&self, name: &str) -> Option<Route<'_>> {
+        if let Some(route) = self.routes.get(name) {
+            return route.as_ref().map(|(server, item)| Route { server, item });
+        }
+        let mut known = self.large.iter();
+        known.find_map(|(server, catalog)| {
+            let item = catalog.of(self.kind).offered_as(name)??;
+            Some(Route { server, item })
+        })
     }
 }

@@ -221,7 +221,7 @@ impl Draft<'_> {
         ));
         self.changed |= Subjects::changed(before, Some(&entry));
         self.next.servers.insert(server.clone(), Arc::clone(&entry));
-        self.happened(Change::Server(entry), command)
+        self.happened(Change::Server(entry.logged()), command)
     }
 
     /// Forgets a server. Returns the revision, if it was there.

@@ -1,5 +1,5 @@
 use crate::{
-    api::wire::{Action, Condition, DefinitionState, IdleReason, Stage, Wish},
+    api::wire::{Action, Condition, IdleReason, Stage, Wish},
     catalog::Reviewed,
     desired::Desire,
     server::{Cause, CauseKind, Phase},
@@ -197,16 +197,12 @@ impl Status {
 }
 
 fn connected(catalog: &Reviewed) -> (String, Option<Action>) {
-    let counts = catalog.counts();
-    let held = catalog.held().count();
-    if held == 0 {
-        return (format!("Connected, {}.", tools(counts.offered)), None);
+    let tally = catalog.tally();
+    if tally.held == [0, 0] {
+        return (format!("Connected, {}.", tools(tally.offered)), None);
     }
-    let changed = catalog
-        .held()
-        .filter(|state| *state == DefinitionState::Changed)
-        .count();
-    let held = match (changed, held - changed) {
+    let [new, changed] = tally.held;
+    let held = match (changed, new) {
         (0, new) => format!("{new} new"),
         (changed, 0) => format!("{changed} changed"),
         (changed, new) => format!("{changed} changed and {new} new"),
@@ -214,7 +210,7 @@ fn connected(catalog: &Reviewed) -> (String, Option<Action>) {
     (
         format!(
             "Connected, {}; {held} held for your review.",
-            tools(counts.offered)
+            tools(tally.offered)
         ),
         Some(Action::Review),
     )

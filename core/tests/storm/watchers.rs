@@ -217,7 +217,7 @@ impl Lists {
         {
             return Arc::clone(names);
         }
-        let names = listed(&now.offers.tools().list);
+        let names = listed(&now.offers.tools().list.concat());
         for name in &*names {
             let route = now
                 .offers
