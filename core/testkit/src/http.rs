@@ -60,7 +60,7 @@ pub fn say_address(address: SocketAddr) -> io::Result<()> {
     say_url(address, "/mcp")
 }
 
-fn say_url(address: SocketAddr, path: &str) -> io::Result<()> {
+pub(crate) fn say_url(address: SocketAddr, path: &str) -> io::Result<()> {
     let line = json!({
         "listening": address.to_string(),
         "url": format!("http://{address}{path}"),

@@ -5,6 +5,7 @@
 //! The testkit knows the core only by its published interface. It shares no type with it, so that a
 //! test fails when the wire changes and not only when both sides disagree.
 
+pub mod bad;
 mod full;
 pub mod script;
 pub mod scripted;

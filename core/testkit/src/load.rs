@@ -94,7 +94,27 @@ pub async fn over_http(target: &Target, load: Load) -> io::Result<Measured> {
     for _ in 0..load.clients {
         clients.push(HttpClient::open(target).await?);
     }
-    measure(clients, load, &target.tool).await
+    let clients = clients.into_iter().map(|client| (client, &*target.tool));
+    measure(clients.collect(), load, Duration::ZERO).await
+}
+
+/// Calls tools over HTTP, each by so many clients as the load has, which rest for a while between two
+/// calls: what is measured is how long a call takes where there is time for it.
+///
+/// # Errors
+/// When a connection breaks or an answer is not a result.
+pub async fn over_http_at_ease(
+    targets: &[Target],
+    load: Load,
+    pause: Duration,
+) -> io::Result<Measured> {
+    let mut clients = Vec::new();
+    for target in targets {
+        for _ in 0..load.clients {
+            clients.push((HttpClient::open(target).await?, &*target.tool));
+        }
+    }
+    measure(clients, load, pause).await
 }
 
 /// Calls a tool over the pipe of a child, with nothing between.
@@ -102,8 +122,8 @@ pub async fn over_http(target: &Target, load: Load) -> io::Result<Measured> {
 /// # Errors
 /// When the pipe breaks or an answer is not a result.
 pub async fn over_pipe(pipe: &Pipe, tool: &str, load: Load) -> io::Result<Measured> {
-    let clients = (0..load.clients).map(|_| PipeClient { pipe }).collect();
-    measure(clients, load, tool).await
+    let clients = (0..load.clients).map(|_| (PipeClient { pipe }, tool));
+    measure(clients.collect(), load, Duration::ZERO).await
 }
 
 /// Gets a path again and again over one connection, for `duration`.
@@ -126,11 +146,16 @@ trait Client {
     async fn call(&mut self, body: Bytes) -> io::Result<Bytes>;
 }
 
-async fn measure(clients: Vec<impl Client>, load: Load, tool: &str) -> io::Result<Measured> {
+/// Has each client call its tool, resting for `pause` between two calls.
+async fn measure(
+    clients: Vec<(impl Client, &str)>,
+    load: Load,
+    pause: Duration,
+) -> io::Result<Measured> {
     let text = "x".repeat(load.payload);
     let counted_from = Instant::now() + load.warm_up;
     let end = counted_from + load.duration;
-    let running = clients.into_iter().map(|mut client| {
+    let running = clients.into_iter().map(|(mut client, tool)| {
         let text = &text;
         async move {
             let mut latencies = Vec::new();
@@ -149,6 +174,9 @@ async fn measure(clients: Vec<impl Client>, load: Load, tool: &str) -> io::Resul
                     latencies.push(asked.elapsed());
                 }
                 check(&answer, id, text)?;
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
             }
         }
     });

@@ -49,6 +49,23 @@ pub struct Incoming<'a> {
     error: Option<&'a RawValue>,
 }
 
+impl Incoming<'_> {
+    /// Returns the parameters; null where there are none.
+    pub fn params_value(&self) -> Value {
+        value(self.params)
+    }
+
+    /// Returns the result; null where there is none.
+    pub fn result_value(&self) -> Value {
+        value(self.result)
+    }
+}
+
+fn value(raw: Option<&RawValue>) -> Value {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .unwrap_or(Value::Null)
+}
+
 /// A server that follows a [`Script`].
 #[derive(Debug)]
 pub struct Scripted {
@@ -581,8 +598,5 @@ fn list_changed() -> Value {
 }
 
 fn params(message: &Incoming<'_>) -> Value {
-    message
-        .params
-        .and_then(|params| serde_json::from_str(params.get()).ok())
-        .unwrap_or(Value::Null)
+    message.params_value()
 }

@@ -46,8 +46,13 @@ pub struct Answer {
 impl Session {
     /// Makes a client that has said nothing yet.
     pub fn new(url: &str, token: Option<&str>) -> Self {
+        Self::over(reqwest::Client::new(), url, token)
+    }
+
+    /// The same, over connections that others use too.
+    pub fn over(http: reqwest::Client, url: &str, token: Option<&str>) -> Self {
         Self {
-            http: reqwest::Client::new(),
+            http,
             url: url.to_owned(),
             token: token.map(str::to_owned),
             id: None,
@@ -83,6 +88,17 @@ impl Session {
     /// # Panics
     /// When the server refuses.
     pub async fn initialize(&mut self) {
+        self.begin().await;
+        let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        let raw = self.post(&initialized.to_string()).await;
+        assert_eq!(raw.status, StatusCode::ACCEPTED, "initialized: {raw:?}");
+    }
+
+    /// Sends `initialize`, and nothing after it.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn begin(&mut self) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let params = json!({
             "protocolVersion": REVISION,
@@ -98,9 +114,6 @@ impl Session {
             .get("mcp-session-id")
             .map(|id| id.to_str().expect("a session id is ASCII").to_owned());
         self.hello = raw.answer().result().clone();
-        let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        let raw = self.post(&initialized.to_string()).await;
-        assert_eq!(raw.status, StatusCode::ACCEPTED, "initialized: {raw:?}");
     }
 
     /// Returns the id of the session.

@@ -10,6 +10,7 @@
 
 mod bad_servers;
 mod cancel;
+mod beside;
 mod config_edits;
 mod credentials;
 mod duplex;

@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use narthex_testkit::{forwarder, http, script::Script, scripted::Scripted, stdio};
+use narthex_testkit::{bad, bad::Bad, forwarder, http, script::Script, scripted::Scripted, stdio};
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -29,9 +29,17 @@ fn main() -> ExitCode {
 }
 
 /// Runs what a gateway is measured against: `--forward URL`, `--bridge COMMAND ARGS…` or
-/// `--bytes FILE`. `None` when it is none of them.
+/// `--bytes FILE`; or a server of the catalogue of misbehaviours: `--bad NAME`, with `ELSEWHERE`
+/// where it redirects. `None` when it is none of them.
 fn run_blind(role: &str, rest: &[String]) -> Option<ExitCode> {
     let first = rest.first().map(String::as_str).unwrap_or_default();
+    if role == "--bad" {
+        let elsewhere = rest.get(1).map(String::as_str);
+        return Some(match Bad::of(first) {
+            Some(bad) => bad::serve(bad, elsewhere),
+            None => complain(&format!("no misbehaviour is called `{first}`")),
+        });
+    }
     let runtime = || tokio::runtime::Runtime::new();
     let done = match role {
         "--forward" => match first.parse() {
