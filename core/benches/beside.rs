@@ -25,14 +25,18 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod beside {
-    use std::{env, thread, time::Duration};
+    use std::{
+        env, thread,
+        time::{Duration, Instant},
+    };
 
     use narthex_testkit::{
         bad::{At, Bad, Started},
+        census,
         core::{Core, Home},
         entry::Entry,
         load::{self, Load, Target},
-        table::{Table, median, micros, setting},
+        table::{Table, median, micros, millis, setting},
     };
     use tokio::sync::oneshot;
 
@@ -49,6 +53,8 @@ mod beside {
     struct Round {
         p50: f64,
         p99: f64,
+        /// The processor time of the core, in milliseconds a second.
+        processor: f64,
     }
 
     /// A misbehaviour beside nine good servers.
@@ -74,6 +80,8 @@ mod beside {
             "p99 µs alone",
             "beside",
             "**p99 ratio**",
+            "CPU of the core, ms/s alone",
+            "beside",
         ]);
         for bad in wanted() {
             table.row(&measure(bad, rounds).await);
@@ -114,6 +122,8 @@ mod beside {
             figure(&alone, |round| round.p99),
             figure(&beside, |round| round.p99),
             format!("**{:.2}**", ratio(|round| round.p99)),
+            figure(&alone, |round| round.processor),
+            figure(&beside, |round| round.processor),
         ]
     }
 
@@ -175,11 +185,14 @@ mod beside {
                 duration: Duration::from_millis(setting("NARTHEX_BENCH_MS", 2000)),
                 payload: 256,
             };
+            let (before, began) = (census::processor_time(self.core.pid()), Instant::now());
             let measured = load::over_http_at_ease(&self.targets, load, PAUSE).await;
             let measured = measured.expect("every call is answered");
+            let used = census::processor_time(self.core.pid()) - before;
             Round {
                 p50: micros(measured.quantile(0.5)),
                 p99: micros(measured.quantile(0.99)),
+                processor: millis(used) / began.elapsed().as_secs_f64(),
             }
         }
 

@@ -7,7 +7,7 @@ use super::At;
 use crate::session::Session;
 
 /// How many sessions are opened at a time.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 2;
 
 /// Sessions that a client opens and never uses.
 #[derive(Debug)]
