@@ -41,6 +41,7 @@ export class Driver {
   #child;
   #rows;
   #log;
+  #kill = () => this.#child.kill();
 
   constructor({ name, program, reach, itself }, folder) {
     Object.assign(this, { name, reach, itself });
@@ -49,7 +50,7 @@ export class Driver {
     this.#child = spawn(program[0], program.slice(1), { stdio: ["pipe", "pipe", "pipe"], env });
     this.#child.stderr.pipe(createWriteStream(this.#log));
     this.#child.stdin.on("error", () => {}); // It has ended; its exit tells.
-    process.once("exit", () => this.#child.kill());
+    process.once("exit", this.#kill);
     this.#rows = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
@@ -57,7 +58,7 @@ export class Driver {
   async run(session) {
     this.#child.stdin.write(`${JSON.stringify(session)}\n`);
     const rows = session.steps.map((step) => ({ step, state: "failed", detail: "not reached", ms: 0 }));
-    const late = setTimeout(() => this.#child.kill(), sessionWithin);
+    const late = setTimeout(this.#kill, sessionWithin);
     for (;;) {
       const { value, done } = await this.#rows.next();
       const row = done ? { done: true, error: `the client's process ended; see ${this.#log}` } : JSON.parse(value);
@@ -70,6 +71,7 @@ export class Driver {
   }
 
   async end() {
+    process.removeListener("exit", this.#kill);
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.stdin.end();
     await once(this.#child, "exit");

@@ -55,9 +55,9 @@ async function onePair(run, driver, server) {
   return { client: driver.name, bridged: Boolean(driver.reach), server, direct, through };
 }
 
-/** One session over all servers at the merged address. */
+/** One session over all servers at the merged address, begun as clients do that know no server yet. */
 async function overAll(run, driver) {
-  const session = { steps: stepsOfAll(run.servers, run.place), answers: answersOf({ roots: true }, run.place) };
+  const session = { steps: stepsOfAll(run.servers, run.place), answers: answersOf({ roots: true }, run.place), era: "auto" };
   const names = run.servers.map(({ name }) => name);
   const name = `${driver.name}-all`.replaceAll(" ", "-");
   const through = await run.turns.of(names, () => recorded(run, driver, run.servers, "/mcp", session, name));

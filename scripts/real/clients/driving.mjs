@@ -1,8 +1,9 @@
 // The steps that every client is driven through, for the clients written for Node.
 //
 // Reads one session a line from standard input, as JSON: { url, headers, transport } or { command,
-// args }, and { answers, steps }. Writes one JSON object a line for each step, { step, state,
-// detail, ms } with the state "passed", "failed" or "none" (it cannot be done), then { done: true }.
+// args }, and { answers, steps, era }; the era "auto" has it ask for the later generation of MCP
+// first. Writes one JSON object a line for each step, { step, state, detail, ms } with the state
+// "passed", "failed" or "none" (it cannot be done), then { done: true }.
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 

@@ -29,8 +29,7 @@ class FastMcp:
         return self.client.server_capabilities
 
     async def call(self, tool, given, on_progress=None):
-        result = await self.client.call_tool_mcp(tool, given, progress_handler=on_progress)
-        return result
+        return await self.client.call_tool_mcp(tool, given, progress_handler=on_progress)
 
     async def complete(self, ref, argument):
         kind = types.PromptReference if ref["type"] == "ref/prompt" else types.ResourceTemplateReference
@@ -50,7 +49,7 @@ async def connect(session, told):
 
     async with Client(
         opened(session),
-        mode="legacy",
+        mode=session.get("era", "legacy"),
         client_info=types.Implementation(name="narthex-real", version="1.0.0"),
         sampling_handler=sample,
         elicitation_handler=elicit,

@@ -42,11 +42,11 @@ function pairs(option, given = {}) {
   return all.length ? [option, ...all] : [];
 }
 
-async function inspect({ url, headers = {}, transport, command, args: given, env }, args) {
+async function inspect({ url, headers = {}, transport, era = "legacy", command, args: given, env }, args) {
   // Inspector guesses the transport from a path that ends in /mcp; /mcp/s/NAME does not.
   const how = url ? [url, "--transport", transport] : ["--transport", "stdio", command, ...given];
   const heads = Object.entries(headers).flatMap(([name, value]) => ["--header", `${name}: ${value}`]);
-  const child = spawn(node, [program, "--cli", ...how, ...heads, ...args], {
+  const child = spawn(node, [program, "--cli", ...how, ...heads, "--protocol-era", era, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },
     timeout: deadline,

@@ -62,7 +62,7 @@ async def connect(session, told):
     async with opened(session) as transport:
         async with Client(
             transport,
-            mode="legacy",
+            mode=session.get("era", "legacy"),
             client_info=types.Implementation(name="narthex-real", version="1.0.0"),
             sampling_callback=sample,
             elicitation_callback=elicit,

@@ -7,10 +7,10 @@ const sdk = createRequire(join(process.argv[2], "here.cjs"));
 const { Client, SSEClientTransport, StreamableHTTPClientTransport } = sdk("@modelcontextprotocol/client");
 const { StdioClientTransport } = sdk("@modelcontextprotocol/client/stdio");
 
-drive(async ({ answers, ...session }, told) => {
+drive(async ({ answers, era = "legacy", ...session }, told) => {
   const capabilities = { sampling: {}, elicitation: { form: {}, url: {} } };
   if (answers.roots) capabilities.roots = { listChanged: true };
-  const client = new Client({ name: "narthex-real", version: "1.0.0" }, { capabilities });
+  const client = new Client({ name: "narthex-real", version: "1.0.0" }, { capabilities, versionNegotiation: { mode: era } });
   client.setRequestHandler("sampling/createMessage", () => answers.sampling);
   client.setRequestHandler("elicitation/create", ({ params }) => answers.elicitation[params.mode ?? "form"]);
   if (answers.roots) client.setRequestHandler("roots/list", () => ({ roots: answers.roots }));
