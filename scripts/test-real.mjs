@@ -36,6 +36,7 @@ export async function testReal(tally, binary = debugBinary("narthex"), only = []
     if (unknown.length) throw new Stop(`no client is called ${unknown.join(", ")}; there are ${all.map(({ name }) => name).join(", ")}.`);
     const chosen = all.filter(({ name }) => !only.length || only.includes(name));
     await everyPair({ folder, place, core, origins: addresses.origins, servers: behind }, chosen, (pair) => report.add(pair));
+    report.prove();
     report.print(behind.map(({ name }) => name), all.map(({ name }) => name));
     const ended = await endCore(core).then(() => true, (error) => (note(`${red("FAILED")}  the end of the core: ${error.message}`), false));
     for (const { tape } of behind) tape.close();

@@ -1,6 +1,7 @@
 // What a person reads of the matrix: failures in full as they come, a table and the reasons at the end.
 import { bold, green, note, red } from "../lib/say.mjs";
 import { acrossNarthex, withAndWithout } from "./wire/compare.mjs";
+import { falsified } from "./wire/proof.mjs";
 
 /** Differences of one pair that are shown; the tapes have the others. */
 const shown = 3;
@@ -13,6 +14,8 @@ export class Report {
   passed = 0;
   failed = 0;
   messages = { across: 0, without: 0 };
+  /** A session with everything in it and no difference, on which the comparison is tried. */
+  #whole = null;
 
   /** Takes a pair; prints what failed. */
   add({ client, bridged, server, direct, through }) {
@@ -32,6 +35,7 @@ export class Report {
     this.passed += done.length + 1 + (without ? 1 : 0) - problems.filter((problem) => !problem.startsWith("step ")).length;
     this.failed += problems.length;
     this.#cell(server.name, client, { text: `${done.length}/${able.length}`, broken: problems.length > 0 });
+    if (direct && !problems.length && across.equal > (this.#whole?.equal ?? 0)) this.#whole = { through, equal: across.equal };
     for (const problem of problems) note(`${red("FAILED")}  ${client}, ${server.name}: ${problem}`);
   }
 
@@ -54,6 +58,15 @@ export class Report {
     if (!this.#columns.includes(column)) this.#columns.push(column);
     if (!this.#cells.has(row)) this.#cells.set(row, new Map());
     this.#cells.get(row).set(column, cell);
+  }
+
+  /** Puts the comparison itself to the proof. */
+  prove() {
+    const { noticed, missed } = this.#whole ? falsified(this.#whole.through) : { noticed: 0, missed: ["no session was free of problems"] };
+    for (const what of missed) note(`${red("FAILED")}  a falsified message was not noticed, ${what}`);
+    note(`${noticed} of ${noticed + missed.length} falsified messages noticed`);
+    this.passed += missed.length ? 0 : 1;
+    this.failed += missed.length ? 1 : 0;
   }
 
   /** Prints the table, in this order of servers and clients. */

@@ -4,8 +4,8 @@ import { blank, changed, elements, sorted, span } from "./raw.mjs";
 import { talk } from "./talk.mjs";
 
 /** What Narthex passes on, of a client's requests and of a server's. */
-const passed = ["tools/call", "prompts/get", "resources/read", "completion/complete"];
-const questions = ["sampling/createMessage", "elicitation/create", "roots/list"];
+export const passed = ["tools/call", "prompts/get", "resources/read", "completion/complete"];
+export const questions = ["sampling/createMessage", "elicitation/create", "roots/list"];
 
 /** What Narthex answers itself; the envelope is its own then. */
 const answered = ["ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
