@@ -1,56 +1,60 @@
-// `npm run test:real`: real servers behind Narthex, driven by real clients. `npm test` runs it too.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+// `npm run test:real`: every real client before every real server, through Narthex and without it,
+// with all messages recorded and compared. `npm test` runs it too. What follows `--`: a `narthex` to
+// test, and names of clients, for only those.
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { mustCargo } from "./lib/cargo.mjs";
 import { debugBinary } from "./lib/paths.mjs";
-import { duration, green, note, red, script } from "./lib/say.mjs";
+import { note, red, script, Stop } from "./lib/say.mjs";
 import { Tally } from "./lib/tally.mjs";
+import { clients } from "./real/clients.mjs";
 import { allConnected, endCore, startCore } from "./real/core.mjs";
-import { byInspector, bySdk, row } from "./real/drive.mjs";
+import { behindTapes, everyPair } from "./real/matrix.mjs";
 import { installed } from "./real/packages.mjs";
-import { everythingOverHttp, servers } from "./real/servers.mjs";
+import { Report } from "./real/report.mjs";
+import { everythingAtAddresses, makePlace, servers } from "./real/servers.mjs";
 import { setUp } from "./setup.mjs";
 
 /** Runs it all against a binary, prints a table, counts into the tally; returns an exit code. */
-export async function testReal(tally, binary = debugBinary("narthex")) {
+export async function testReal(tally, binary = debugBinary("narthex"), only = []) {
   const at = await installed();
-  const home = mkdtempSync(join(tmpdir(), "narthex-real-"));
-  const http = await everythingOverHttp(at);
+  // Kept until the next run: who looks for a difference finds the tapes here.
+  const folder = join(at.folder, "run");
+  const home = join(folder, "home");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(home, { recursive: true });
+  const place = makePlace(join(folder, "place"));
+  const addresses = await everythingAtAddresses(at);
+  const report = new Report();
   try {
-    const rows = await ask(at, binary, home, servers(at, home, http.port));
-    rows.forEach(print);
-    const failed = rows.filter(({ passed }) => !passed).length;
-    tally.add(rows.length - failed, failed);
-    return failed ? 1 : 0;
+    const behind = await behindTapes(servers(at, place), addresses.origins, folder);
+    const core = await startCore(binary, home, behind);
+    await allConnected(core, behind.map(({ name }) => name));
+    const all = clients(at, folder, { binary, home });
+    const unknown = only.filter((name) => !all.some((client) => client.name === name));
+    if (unknown.length) throw new Stop(`no client is called ${unknown.join(", ")}; there are ${all.map(({ name }) => name).join(", ")}.`);
+    const chosen = all.filter(({ name }) => !only.length || only.includes(name));
+    await everyPair({ folder, place, core, origins: addresses.origins, servers: behind }, chosen, (pair) => report.add(pair));
+    report.prove();
+    report.print(behind.map(({ name }) => name), all.map(({ name }) => name));
+    const ended = await endCore(core).then(() => true, (error) => (note(`${red("FAILED")}  the end of the core: ${error.message}`), false));
+    for (const { tape } of behind) tape.close();
+    tally.add(report.passed + (ended ? 1 : 0), report.failed + (ended ? 0 : 1));
+    if (report.failed) note(`the messages are in ${folder}`);
+    return report.failed || !ended ? 1 : 0;
   } finally {
-    http.end();
-    rmSync(home, { recursive: true, force: true });
+    addresses.end();
   }
 }
 
-async function ask(at, binary, home, behind) {
-  const names = behind.map(({ name }) => name);
-  const core = await startCore(binary, home, behind);
-  const connected = await row("core", "connect", "all", () => allConnected(core, names));
-  const asked = connected.passed ? [...(await byInspector(at, core, behind)), ...(await bySdk(at, core, behind))] : [];
-  const ended = await row("core", "SIGTERM", "all", () => endCore(core));
-  return [connected, ...asked, ended];
-}
-
-function print({ client, what, server, passed, detail, ms }) {
-  const word = passed ? green("ok    ") : red("FAILED");
-  const shown = passed ? detail.replace(/\s+/g, " ").slice(0, 60) : detail;
-  note(`${word}  ${client.padEnd(10)}  ${what.padEnd(22)}  ${server.padEnd(15)}  ${duration(ms).padStart(8)}  ${shown}`);
-}
-
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  script(async ([binary]) => {
+  script(async (args) => {
     await setUp("test:real");
+    const binary = args.find((arg) => existsSync(arg));
     if (!binary) await mustCargo("build", "--locked", "--package", "narthex-core", "--bins");
     const tally = new Tally();
-    const code = await testReal(tally, binary);
+    const code = await testReal(tally, binary, args.filter((arg) => arg !== binary));
     console.log(`\n${tally.line}`);
     return code;
   });

@@ -61,7 +61,7 @@ const steps = [
   },
   {
     name: "real servers",
-    about: "behind Narthex, driven by MCP Inspector and the Python SDK",
+    about: "and real clients, with and without Narthex, all messages compared",
     run: () => testReal(tally),
   },
 ];

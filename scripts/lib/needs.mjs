@@ -40,7 +40,7 @@ export const needs = [
   },
   {
     name: "python3 (3.10 or newer) with venv",
-    why: "runs the Python SDK and a Python server of the real-servers tests; brings the zig compiler",
+    why: "runs the Python clients and servers of the real-servers tests; brings the zig compiler",
     commands: ["test", "test:real", "check:cross"],
     probe: ["python3", "-c", "import venv, ensurepip, sys; sys.exit(sys.version_info < (3, 10))"],
     packages: {
@@ -50,6 +50,13 @@ export const needs = [
       zypper: ["python3"],
       brew: ["python3"],
     },
+  },
+  {
+    name: "git",
+    why: "makes the repository that the real git server is asked about",
+    commands: ["test", "test:real"],
+    probe: ["git", "--version"],
+    packages: { apt: ["git"], dnf: ["git"], pacman: ["git"], zypper: ["git"], brew: ["git"] },
   },
   {
     name: "GTK 3 and WebKitGTK 4.1 with their headers",
