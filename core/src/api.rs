@@ -17,6 +17,7 @@ mod router;
 mod servers;
 mod settings;
 mod sse;
+mod timely;
 mod ui;
 pub mod wire;
 
@@ -30,3 +31,4 @@ pub use log_stream::LogFollowing;
 pub use openapi::document;
 pub use problem::Answer;
 pub use router::{Api, Facts};
+pub use timely::BODY_WITHIN;

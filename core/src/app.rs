@@ -1,7 +1,9 @@
 //! Wires everything; knows every other module and is known by none but the binaries.
 
+mod connections;
 mod demo;
 mod end_signal;
+mod serving;
 mod unused;
 
 use std::{
@@ -12,7 +14,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use axum::{ServiceExt, extract::Request, serve::ListenerExt as _};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -123,7 +124,7 @@ pub struct Core {
     stop: CancellationToken,
     confirmations: tokio::task::JoinHandle<()>,
     supervisor: tokio::task::JoinHandle<()>,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    server: tokio::task::JoinHandle<()>,
     /// Given back last, so that whoever waits for the folder finds everything ended.
     lock: HomeLock,
     _watcher: Option<config::Watcher>,
@@ -202,7 +203,7 @@ impl Core {
         let watcher = watch(&home, handle.file_signal());
         let confirmations = tokio::spawn(confirmations.run(stop.clone()));
         let supervisor = tokio::spawn(supervisor.run(stop.clone()));
-        let server = tokio::spawn(serve(listener, front, stop.clone()));
+        let server = tokio::spawn(serving::serve(listener, front, stop.clone()));
         lock.announce(address.to_string())?;
         tracing::info!(%address, home = %home.folder().display(), "core started");
         Ok(Self {
@@ -313,22 +314,6 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         }
         anyhow::Error::from(error).context(format!("failed to listen at {address}"))
     })
-}
-
-async fn serve(
-    listener: TcpListener,
-    front: Front,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // Without it, each streamed answer waits 40 ms for an acknowledgement.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY not set");
-        }
-    });
-    axum::serve(listener, ServiceExt::<Request>::into_make_service(front))
-        .with_graceful_shutdown(async move { stop.cancelled().await })
-        .await
 }
 
 fn watch(home: &Home, changed: Arc<tokio::sync::Notify>) -> Option<config::Watcher> {

@@ -4,7 +4,9 @@
 //! The gateway reads the view and talks to endpoints; it never waits for an actor.
 
 mod availability;
+mod batch;
 mod beat;
+mod body;
 mod call;
 mod capabilities;
 pub mod credentials;
@@ -15,16 +17,20 @@ mod hello;
 mod level;
 mod levels;
 mod links;
-mod outbox;
 mod owner;
 mod post;
 mod questions;
 mod reach;
+mod recording;
 mod respond;
+mod room;
 mod session;
+mod sessions;
 mod standing;
 mod stream;
 mod subscriptions;
+mod tape;
+mod tapes;
 mod target;
 
 use std::sync::Arc;
@@ -36,7 +42,8 @@ use tokio_util::sync::CancellationToken;
 use self::{
     beat::Beat,
     credentials::{Credentials, Who},
-    session::{Scope, Sessions},
+    session::{Scope, Session},
+    sessions::Sessions,
     standing::Standing,
 };
 use crate::{
@@ -81,7 +88,7 @@ impl Gateway {
         audience.seat(standing.clone());
         Self {
             view,
-            sessions: Arc::new(Sessions::new(publisher, Arc::clone(&standing))),
+            sessions: Arc::new(Sessions::new(publisher)),
             standing,
             credentials,
             stop,
@@ -113,6 +120,15 @@ impl Gateway {
             Method::GET => self.get(&client, &scope, &request),
             Method::DELETE => self.delete(&client, &scope, &request),
             _ => respond::wrong_method(),
+        }
+    }
+
+    /// Ends what a session that is forgotten holds here and at the servers.
+    fn gone(&self, session: &Session) {
+        session.end();
+        self.standing.gone(session);
+        for endpoint in self.endpoints(&session.scope) {
+            endpoint.forget(session.number);
         }
     }
 

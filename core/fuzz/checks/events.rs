@@ -41,7 +41,7 @@ fn round_trip(message: &[u8]) {
         data: line.into(),
         id: None,
     };
-    let written = message_event(message);
+    let written = message_event(None, &[Bytes::copy_from_slice(message)]);
     let twice = [&written[..], b": between\n\n", &written].concat();
     let expected = (vec![event.clone(), event], None);
     assert_eq!(read([&twice[..]], UNLIMITED), expected);

@@ -1,14 +1,9 @@
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use axum::{Router, extract::Request, response::Response};
+use axum::{Router, body::Body, extract::Request, response::Response};
 use tower_service::Service;
 
-use super::Guard;
+use super::{Guard, timely::Timely};
 use crate::gateway::Gateway;
 
 /// What every request meets first: the guard, then the gateway where the request is MCP, and the
@@ -36,27 +31,23 @@ impl Front {
             }),
         }
     }
+
+    /// Answers a request.
+    pub async fn answer(&self, request: Request) -> Response {
+        let inner = &self.inner;
+        if let Some(refusal) = inner.guard.refusal(&request) {
+            return refusal;
+        }
+        match Gateway::address(request.uri().path()) {
+            Some(address) => inner.gateway.handle(address, request).await,
+            None => match inner.rest.clone().call(request.map(timely)).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+        }
+    }
 }
 
-impl Service<Request> for Front {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let inner = Arc::clone(&self.inner);
-        Box::pin(async move {
-            if let Some(refusal) = inner.guard.refusal(&request) {
-                return Ok(refusal);
-            }
-            match Gateway::address(request.uri().path()) {
-                Some(address) => Ok(inner.gateway.handle(address, request).await),
-                None => inner.rest.clone().call(request).await,
-            }
-        })
-    }
+fn timely(body: Body) -> Body {
+    Body::new(Timely::new(body))
 }

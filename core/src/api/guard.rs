@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
+    http::{HeaderMap, StatusCode, Uri, Version, header, uri::Authority},
     response::{IntoResponse as _, Response},
 };
 
@@ -23,7 +23,7 @@ impl Guard {
 
     /// Returns the refusal of a request that was led here.
     pub fn refusal(self, request: &Request) -> Option<Response> {
-        if !self.is_ours(request.uri(), request.headers()) {
+        if !self.is_ours(request.version(), request.uri(), request.headers()) {
             return Some(
                 ProblemDetails::new(
                     StatusCode::FORBIDDEN,
@@ -48,11 +48,16 @@ impl Guard {
         None
     }
 
-    /// Whether the request names this machine. The port may differ: somebody forwards one.
-    fn is_ours(self, uri: &Uri, headers: &HeaderMap) -> bool {
+    /// Whether the request names this machine. The port may differ: somebody forwards one. HTTP/2
+    /// names it in the address, and may do so in the header too.
+    fn is_ours(self, version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
         let mut named = headers.get_all(header::HOST).iter().peekable();
         let is_ours = |authority: &Authority| self.own_port(authority).is_some();
-        let header_is_ours = named.peek().is_some()
+        let is_named = match version {
+            Version::HTTP_2 => uri.authority().is_some(),
+            _ => named.peek().is_some(),
+        };
+        let header_is_ours = is_named
             && named.all(|host| Authority::try_from(host.as_bytes()).is_ok_and(|it| is_ours(&it)));
         header_is_ours && uri.authority().is_none_or(is_ours)
     }
@@ -114,7 +119,9 @@ mod tests {
     #[test]
     fn only_this_machine_is_meant() {
         let guard = Guard::new("127.0.0.1:7410".parse().unwrap());
-        let is_ours = |host| guard.is_ours(&Uri::from_static("/mcp"), &headers(header::HOST, host));
+        let (first, second) = (Version::HTTP_11, Version::HTTP_2);
+        let mcp = Uri::from_static("/mcp");
+        let is_ours = |host| guard.is_ours(first, &mcp, &headers(header::HOST, host));
         for ours in [
             "127.0.0.1:7410",
             "localhost:7410",
@@ -140,9 +147,15 @@ mod tests {
         ] {
             assert!(!is_ours(foreign), "{foreign}");
         }
-        assert!(!guard.is_ours(&Uri::from_static("/mcp"), &HeaderMap::new()));
+        assert!(!guard.is_ours(first, &mcp, &HeaderMap::new()));
         let absolute = Uri::from_static("http://evil.example/mcp");
-        assert!(!guard.is_ours(&absolute, &headers(header::HOST, "127.0.0.1:7410")));
+        assert!(!guard.is_ours(first, &absolute, &headers(header::HOST, "127.0.0.1:7410")));
+
+        let own = Uri::from_static("http://127.0.0.1:7410/mcp");
+        assert!(guard.is_ours(second, &own, &HeaderMap::new()));
+        assert!(!guard.is_ours(second, &own, &headers(header::HOST, "evil.example")));
+        assert!(!guard.is_ours(second, &absolute, &HeaderMap::new()));
+        assert!(!guard.is_ours(second, &mcp, &headers(header::HOST, "127.0.0.1:7410")));
     }
 
     #[test]

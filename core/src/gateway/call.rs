@@ -11,9 +11,11 @@ use super::{
     links,
     owner::Owner,
     reach::{self, Reached},
+    recording::AwaitedAll,
     respond,
     session::{Scope, Session},
     stream,
+    tape::Tape,
     target::{Asked, Target, twice},
 };
 use crate::{
@@ -46,14 +48,17 @@ pub(super) struct Call {
 }
 
 impl Gateway {
-    /// Passes a request through.
-    pub(super) async fn call(
+    /// Sends a request on.
+    ///
+    /// # Errors
+    /// Its answer, where there is one without that.
+    pub(super) fn fly(
         &self,
-        session: Arc<Session>,
+        session: &Arc<Session>,
         asked: Asked,
         envelope: Envelope,
-        takes_events: bool,
-    ) -> Response {
+        streams: Streams<'_>,
+    ) -> Result<Flying, Spliced> {
         self.beat.call();
         let begun = Instant::now();
         let id = envelope.id();
@@ -63,13 +68,18 @@ impl Gateway {
         let (target, token) = match prepared {
             Ok((target, _)) if !target.served => {
                 let nothing = Bytes::from_static(br#"{"completion":{"values":[]}}"#);
-                return respond::result(&id, nothing);
+                return Err(respond::result(&id, nothing));
             }
             Ok(prepared) => prepared,
-            Err(refusal) => return respond::refusal(&id, &refusal),
+            Err(refusal) => return Err(respond::refusal(&id, &refusal)),
         };
         let spelled = token.clone().map(|range| envelope.bytes().slice(range));
-        let boarded = Boarded::new(session, id.clone(), spelled, takes_events);
+        let (takes_events, tape) = match streams {
+            Streams::Never => (false, None),
+            Streams::Own => (true, None),
+            Streams::On(tape) => (true, Some(tape)),
+        };
+        let boarded = Boarded::new(Arc::clone(session), id.clone(), spelled, takes_events, tape);
         let (server, patience) = (target.server.clone(), target.patience);
         let call = Call {
             view: self.view.clone(),
@@ -81,11 +91,11 @@ impl Gateway {
             token,
             deadline: begun + patience,
         };
-        let mut first_wait = patience;
-        if takes_events {
-            first_wait = patience.min(STREAM_AFTER);
-        }
-        let mut flying = Flying {
+        let first_wait = match streams {
+            Streams::Own => patience.min(STREAM_AFTER),
+            Streams::Never | Streams::On(_) => patience,
+        };
+        Ok(Flying {
             server,
             answer: Box::pin(call.run(id.clone())),
             deadline: Box::pin(sleep_until(begun + first_wait)),
@@ -93,24 +103,27 @@ impl Gateway {
             boarded,
             id,
             view: self.view.clone(),
-        };
+        })
+    }
+
+    /// Answers a request that is sent on.
+    pub(super) async fn answer(&self, session: Arc<Session>, mut flying: Flying) -> Response {
+        let takes_events = flying.boarded.flight().streams();
         loop {
             tokio::select! {
                 biased;
                 // What came before the answer is told before it.
                 ahead = flying.boarded.flight().ahead() => return match ahead {
-                    Ahead::Notice(notice) => stream::events(flying, Some(notice)),
+                    Ahead::Notice => self.stream_of(session, flying),
                     Ahead::Cancelled => stream::nothing(),
                 },
-                answer = &mut flying.answer => return match flying.still_ahead(answer) {
-                    Ok(notice) => stream::events(flying, Some(notice)),
-                    Err(answer) => respond::message(answer),
+                answer = &mut flying.answer => return match flying.unless_first(answer) {
+                    Some(answer) => respond::message(answer),
+                    None => self.stream_of(session, flying),
                 },
                 () = &mut flying.deadline => {
-                    if takes_events && patience > STREAM_AFTER {
-                        let left = patience - STREAM_AFTER;
-                        flying.deadline.as_mut().reset(Instant::now() + left);
-                        return stream::events(flying, None);
+                    if takes_events && flying.patience > STREAM_AFTER {
+                        return self.stream_of(session, flying);
                     }
                     if !flying.goes_on() {
                         return respond::message(Spliced { pieces: vec![flying.time_out()] });
@@ -119,6 +132,25 @@ impl Gateway {
             }
         }
     }
+
+    fn stream_of(&self, session: Arc<Session>, mut flying: Flying) -> Response {
+        flying.take_all_time(STREAM_AFTER);
+        let tape = Arc::clone(flying.boarded.flight().tape());
+        let mut awaited = AwaitedAll::default();
+        awaited.push(flying.awaited());
+        self.stream(session, &tape, Vec::new(), awaited)
+    }
+}
+
+/// Where what is said because of a request goes.
+#[derive(Clone, Copy)]
+pub(super) enum Streams<'a> {
+    /// The client takes no event stream for an answer.
+    Never,
+    /// On a stream of its own.
+    Own,
+    /// On this one, with other requests.
+    On(&'a Arc<Tape>),
 }
 
 /// Returns where the request's progress token stands.

@@ -2,17 +2,19 @@ use std::{
     ops::Range,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
+use tokio::time::Instant;
 
-use super::{outbox::Outbox, session::Session};
+use super::{session::Session, tape::Tape};
 use crate::{
     mcp::{Envelope, splice},
     upstream::{Caller, Question},
@@ -37,12 +39,15 @@ pub(super) struct Flight {
     /// Whether the client takes an event stream for an answer.
     streams: bool,
     state: AtomicU8,
-    /// Whether there was progress since this was last looked at.
-    lived: AtomicBool,
+    /// When there was progress last, in milliseconds by the session's clock; 0 before the first.
+    lived_ms: AtomicU64,
     /// Whether the server ever asked something.
     asked: AtomicBool,
     ended: AtomicBool,
-    out: Outbox,
+    /// Its reply stream, made when something is first said on it.
+    tape: OnceLock<Arc<Tape>>,
+    /// Whether that is other requests' too.
+    shares: bool,
     waker: AtomicWaker,
     /// Counts what a slow client has no room for.
     dropped: OnceLock<Counter>,
@@ -55,8 +60,8 @@ const TIMED_OUT: u8 = 2;
 /// What comes before the answer of a request in flight.
 #[derive(Debug)]
 pub(super) enum Ahead {
-    /// A message for its reply stream.
-    Notice(Bytes),
+    /// Something waits on its reply stream.
+    Notice,
     /// The client no longer waits.
     Cancelled,
 }
@@ -83,6 +88,21 @@ impl Flight {
         self.streams
     }
 
+    /// Whether the connection of its reply stream broke.
+    fn is_lost(&self) -> bool {
+        self.tape.get().is_some_and(|tape| tape.is_lost())
+    }
+
+    /// Returns another request of the session to whose reply stream somebody listens, where the
+    /// connection of its own broke.
+    fn instead(&self) -> Option<Arc<Self>> {
+        if self.is_lost() {
+            self.session.flights.listened()
+        } else {
+            None
+        }
+    }
+
     /// Says where dropped messages are counted.
     pub(super) fn count_dropped(&self, dropped: impl FnOnce() -> Counter) {
         if self.streams && self.token.is_some() {
@@ -90,28 +110,60 @@ impl Flight {
         }
     }
 
+    /// Returns its reply stream.
+    pub(super) fn tape(&self) -> &Arc<Tape> {
+        self.tape.get_or_init(|| self.session.tapes.begin())
+    }
+
     /// Puts a message on the reply stream; `false` where there is no room.
     pub(super) fn push(&self, message: Bytes) -> bool {
-        let taken = self.out.push(message);
+        let taken = self.tape().push(message);
         self.waker.wake();
+        taken
+    }
+
+    /// Puts a message on the reply stream that may be dropped; `false` where there is no room, of
+    /// which the client will be told.
+    fn mention(&self, message: Bytes) -> bool {
+        let taken = self.push(message);
+        if !taken {
+            self.tape().lose();
+        }
         taken
     }
 
     /// Takes note that its server, or its client, is at work on it.
     pub(super) fn lived(&self) {
-        self.lived.store(true, Ordering::Release);
+        self.lived_ms
+            .store(self.session.now_ms(), Ordering::Release);
     }
 
-    /// Whether it may go on: there was progress since this was last asked, or somebody thinks about
-    /// a question within it.
-    pub(super) fn lives(&self) -> bool {
-        let lived = self.lived.swap(false, Ordering::AcqRel);
-        lived || (self.asked.load(Ordering::Acquire) && self.session.questions.thinking(self))
+    /// Returns until when it may go on, if that is later than now: its time begins anew with
+    /// progress, and while somebody thinks about a question within it.
+    pub(super) fn lives_until(&self, patience: Duration) -> Option<Instant> {
+        let now = Instant::now();
+        if self.asked.load(Ordering::Acquire) && self.session.questions.thinking(self) {
+            return Some(now + patience);
+        }
+        let lived = self.lived_ms.load(Ordering::Acquire);
+        let until = self.session.moment(lived) + patience;
+        (lived > 0 && until > now).then_some(until)
     }
 
-    /// Returns the next message for its reply stream, if there is one.
-    pub(super) fn waiting(&self) -> Option<Bytes> {
-        self.out.pop()
+    /// Whether anything waits on its reply stream.
+    pub(super) fn has_waiting(&self) -> bool {
+        self.tape.get().is_some_and(|tape| tape.has_waiting())
+    }
+
+    /// Whether the client has heard, or will, all that was said on its reply stream.
+    pub(super) fn is_heard_of(&self) -> bool {
+        self.tape.get().is_none_or(|tape| tape.reaches())
+    }
+
+    /// Takes away what was said on its reply stream and nobody can hear any more.
+    pub(super) fn unheard(&self) -> Vec<Bytes> {
+        let own = self.tape.get().filter(|_| !self.shares);
+        own.map_or_else(Vec::new, |tape| tape.unheard())
     }
 
     /// Returns what comes before the answer. Cancel-safe.
@@ -119,13 +171,27 @@ impl Flight {
         std::future::poll_fn(|context| {
             self.waker.register(context.waker());
             if self.state.load(Ordering::Acquire) == CANCELLED {
-                return Poll::Ready(Ahead::Cancelled);
+                Poll::Ready(Ahead::Cancelled)
+            } else if self.has_waiting() {
+                Poll::Ready(Ahead::Notice)
+            } else {
+                Poll::Pending
             }
-            self.out
-                .pop()
-                .map_or(Poll::Pending, |message| Poll::Ready(Ahead::Notice(message)))
         })
         .await
+    }
+
+    /// Returns once the client no longer waits. Cancel-safe.
+    pub(super) async fn cancelled(&self) {
+        std::future::poll_fn(|context| {
+            self.waker.register(context.waker());
+            if self.state.load(Ordering::Acquire) == CANCELLED {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 }
 
@@ -140,7 +206,7 @@ impl Caller for Flight {
             return;
         };
         // What a slow client has no room for is dropped: the next progress says more.
-        if !self.push(splice(message, &[(token, own)]).into())
+        if !self.mention(splice(message, &[(token, own)]).into())
             && let Some(dropped) = self.dropped.get()
         {
             dropped.inc();
@@ -151,20 +217,23 @@ impl Caller for Flight {
         if message.method() == "notifications/message" && !self.session.heeds(message) {
             return;
         }
+        let other = self.instead();
+        let heard = other.as_deref().unwrap_or(self);
         // As above.
-        if self.streams {
-            self.push(message.bytes().clone());
+        if heard.streams {
+            heard.mention(message.bytes().clone());
         } else {
-            self.session.tell(message.bytes().clone());
+            heard.session.mention(message.bytes().clone());
         }
     }
 
     fn asked(self: Arc<Self>, question: Question) {
+        let heard = self.instead().unwrap_or(self);
         // One of the two sees the other: whoever ends it, or whoever asks within it.
-        self.asked.store(true, Ordering::SeqCst);
-        self.session.ask(question, Some(&self));
-        if self.ended.load(Ordering::SeqCst) {
-            self.session.questions.end(&self);
+        heard.asked.store(true, Ordering::SeqCst);
+        heard.session.ask(question, Some(&heard));
+        if heard.ended.load(Ordering::SeqCst) {
+            heard.session.questions.end(&heard);
         }
     }
 
@@ -181,19 +250,31 @@ pub(super) struct Boarded {
 }
 
 impl Flights {
-    /// Returns one of those in flight.
+    /// Returns one of those in flight, if there is one of those to which somebody listens.
     pub(super) fn any(&self) -> Option<Arc<Flight>> {
-        self.slots.iter().find_map(ArcSwapOption::load_full)
+        let any = || self.slots.iter().find_map(ArcSwapOption::load_full);
+        self.listened().or_else(any)
+    }
+
+    /// Returns one of those in flight to whose reply stream somebody listens, or will.
+    fn listened(&self) -> Option<Arc<Flight>> {
+        let mut all = self.slots.iter().filter_map(ArcSwapOption::load_full);
+        all.find(|flight| flight.streams && !flight.is_lost())
     }
 
     /// Cancels the request whose id is spelled `id`.
     pub(super) fn cancel(&self, id: &[u8]) {
-        for flight in self
-            .slots
-            .iter()
-            .filter_map(ArcSwapOption::load_full)
-            .filter(|flight| flight.id == id)
-        {
+        self.cancel_where(|flight| flight.id == id);
+    }
+
+    /// Cancels them all.
+    pub(super) fn cancel_all(&self) {
+        self.cancel_where(|_| true);
+    }
+
+    fn cancel_where(&self, which: impl Fn(&Flight) -> bool) {
+        let all = self.slots.iter().filter_map(ArcSwapOption::load_full);
+        for flight in all.filter(|flight| which(flight)) {
             flight.state.store(CANCELLED, Ordering::Release);
             flight.waker.wake();
         }
@@ -201,12 +282,14 @@ impl Flights {
 }
 
 impl Boarded {
-    /// Takes a request with the id spelled `id` among those in flight.
+    /// Takes a request with the id spelled `id` among those in flight. `tape` is its reply stream,
+    /// where that is not its own.
     pub(super) fn new(
         session: Arc<Session>,
         id: Bytes,
         token: Option<Bytes>,
         streams: bool,
+        tape: Option<&Arc<Tape>>,
     ) -> Self {
         let flight = Arc::new(Flight {
             session,
@@ -214,10 +297,11 @@ impl Boarded {
             token,
             streams,
             state: AtomicU8::new(0),
-            lived: AtomicBool::new(false),
+            lived_ms: AtomicU64::new(0),
             asked: AtomicBool::new(false),
             ended: AtomicBool::new(false),
-            out: Outbox::default(),
+            shares: tape.is_some(),
+            tape: tape.cloned().map_or_else(OnceLock::new, OnceLock::from),
             waker: AtomicWaker::new(),
             dropped: OnceLock::new(),
         });

@@ -1,9 +1,9 @@
 use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
-use super::flights::Boarded;
+use super::{flights::Boarded, recording::Awaited};
 use crate::{
     mcp::{Refusal, Spliced, refusal::Fault},
     server::ServerName,
@@ -31,25 +31,53 @@ pub(super) struct Flying {
 impl Flying {
     /// Whether it goes on though its time has run out: something happened meanwhile.
     pub(super) fn goes_on(&mut self) -> bool {
-        let lives = self.boarded.flight().lives();
-        if lives {
-            self.extend();
+        let until = self.boarded.flight().lives_until(self.patience);
+        if let Some(until) = until {
+            self.deadline.as_mut().reset(until);
         }
-        lives
+        until.is_some()
     }
 
-    /// Takes the answer back where something came before it that was not seen yet, and returns that.
-    pub(super) fn still_ahead(&mut self, answer: Spliced) -> Result<Bytes, Spliced> {
-        let Some(notice) = self.boarded.flight().waiting() else {
-            return Err(answer);
-        };
+    /// Takes the answer back where something came before it that was not seen yet; else returns it.
+    pub(super) fn unless_first(&mut self, answer: Spliced) -> Option<Spliced> {
+        if !self.boarded.flight().has_waiting() {
+            return Some(answer);
+        }
         self.answer = Box::pin(std::future::ready(answer));
-        Ok(notice)
+        None
     }
 
-    /// Gives it its time anew.
-    pub(super) fn extend(&mut self) {
-        self.deadline.as_mut().reset(Instant::now() + self.patience);
+    /// Returns the answer, or what the client is told when the time has run out; nothing if the
+    /// client no longer waits.
+    async fn landed(mut self) -> Option<Spliced> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.boarded.flight().cancelled() => return None,
+                answer = &mut self.answer => return Some(answer),
+                () = &mut self.deadline => {
+                    if !self.goes_on() {
+                        return Some(Spliced { pieces: vec![self.time_out()] });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives it all its time, of which only the `first` part was set.
+    pub(super) fn take_all_time(&mut self, first: Duration) {
+        if self.patience > first {
+            let until = self.deadline.deadline() + (self.patience - first);
+            self.deadline.as_mut().reset(until);
+        }
+    }
+
+    /// Returns what is awaited of it.
+    pub(super) fn awaited(self) -> Awaited {
+        Awaited {
+            id: self.id.clone(),
+            answer: Box::pin(self.landed()),
+        }
     }
 
     /// Gives the call up, and returns what the client is told.
@@ -80,4 +108,75 @@ fn timed_out(server: &str, patience: Duration, unfinished: Option<usize>) -> Ref
         ),
     };
     Refusal::of_server("timed_out", Fault::Server, server, message, remedy).retry_unsafe()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::{gateway::session::Session, upstream::Caller as _};
+
+    const PATIENCE: Duration = Duration::from_secs(120);
+
+    /// A call that is never answered.
+    fn flying(session: &Arc<Session>, token: Option<&'static [u8]>, streams: bool) -> Flying {
+        let token = token.map(Bytes::from_static);
+        let id = Bytes::from_static(b"1");
+        let boarded = Boarded::new(Arc::clone(session), id.clone(), token, streams, None);
+        Flying {
+            answer: Box::pin(std::future::pending()),
+            deadline: Box::pin(sleep(PATIENCE)),
+            patience: PATIENCE,
+            boarded,
+            server: "alpha".parse().unwrap(),
+            id,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_that_arrives_gives_it_its_time_anew_whoever_asked_for_it() {
+        let session = Session::of_test();
+        for streams in [false, true] {
+            for token in [None, Some(&b"7"[..])] {
+                let flying = flying(&session, token, streams);
+                let flight = Arc::clone(flying.boarded.flight());
+                let landed = tokio::spawn(flying.landed());
+                for _ in 0..3 {
+                    sleep(PATIENCE * 3 / 4).await;
+                    flight.progress(&Bytes::from_static(b"{7}"), 1..2);
+                }
+                let last = Instant::now();
+                let answer = landed.await.unwrap().unwrap().pieces.concat();
+                let answer = String::from_utf8(answer).unwrap();
+                assert!(answer.contains("timed_out"), "{answer}");
+                assert_eq!(last.elapsed(), PATIENCE, "{streams} {token:?}");
+                let told = streams && token.is_some();
+                assert_eq!(flight.has_waiting(), told, "only who asked is told");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_progress_its_time_is_its_own() {
+        let session = Session::of_test();
+        let began = Instant::now();
+        let answer = flying(&session, None, true).landed().await;
+        assert!(answer.is_some());
+        assert_eq!(began.elapsed(), PATIENCE);
+        // Of which a stream that begins early takes nothing away.
+        let (first, began) = (PATIENCE / 10, Instant::now());
+        let mut early = flying(&session, None, true);
+        early.deadline = Box::pin(sleep(first));
+        sleep(first / 2).await;
+        early.take_all_time(first);
+        assert!(early.landed().await.is_some());
+        assert_eq!(began.elapsed(), PATIENCE);
+        // What is cancelled is not answered.
+        let flying = flying(&session, None, true);
+        session.cancel(b"1");
+        assert!(flying.landed().await.is_none());
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::response::Response;
 use bytes::Bytes;
 
 use super::{
@@ -16,7 +15,7 @@ use super::{
     target::Asked,
 };
 use crate::{
-    mcp::{Envelope, Outgoing, Refusal},
+    mcp::{Envelope, Outgoing, Refusal, Spliced},
     server::ServerName,
     upstream::{CallError, Reply},
 };
@@ -28,10 +27,10 @@ impl Gateway {
         session: &Arc<Session>,
         envelope: &Envelope,
         on: bool,
-    ) -> Response {
+    ) -> Spliced {
         let id = envelope.id();
         match self.try_follow(session, envelope, on).await {
-            Ok(Some(reply)) => respond::message(reply.under(&id)),
+            Ok(Some(reply)) => reply.under(&id),
             Ok(None) => respond::result(&id, Bytes::from_static(b"{}")),
             Err(refusal) => respond::refusal(&id, &refusal),
         }
@@ -64,7 +63,7 @@ impl Gateway {
     }
 
     /// Takes note of how grave a log message must be for a session.
-    pub(super) fn set_level(&self, session: &Arc<Session>, envelope: &Envelope) -> Response {
+    pub(super) fn set_level(&self, session: &Arc<Session>, envelope: &Envelope) -> Spliced {
         let id = envelope.id();
         let Some(level) = Level::of(envelope) else {
             let remedy =

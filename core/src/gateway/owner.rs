@@ -73,7 +73,7 @@ impl Caller for Owner {
             _ => message.bytes().clone(),
         };
         // A client that does not read its own stream misses what it has no room for.
-        session.tell(message);
+        session.mention(message);
     }
 
     fn asked(self: Arc<Self>, question: Question) {

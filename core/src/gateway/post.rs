@@ -1,62 +1,75 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use axum::{
-    body::to_bytes,
     extract::Request,
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 
 use super::{
-    Gateway,
+    Gateway, body,
+    call::Streams,
     capabilities::Capabilities,
+    flying::Flying,
     hello::hello,
     questions::Answered,
     respond,
-    session::{Scope, Session},
+    session::{Opening, Scope, Session},
+    sessions::Begun,
     target::Asked,
 };
 use crate::{
     catalog::{DefinitionKind, Features, list_result},
-    mcp::{
-        CLIENT_MESSAGE_BYTES_MAX, Envelope, InvalidEnvelope, Kind, Refusal, Revision, json, media,
-    },
+    mcp::{Envelope, InvalidEnvelope, Kind, Refusal, Revision, Spliced, json, media},
     runtime::by_size,
     upstream::Endpoint,
     view::{Snapshot, Subject},
 };
 
 /// The standard codes of JSON-RPC.
-const PARSE_ERROR: i32 = -32700;
-const INVALID_REQUEST: i32 = -32600;
+pub(super) const PARSE_ERROR: i32 = -32700;
+pub(super) const INVALID_REQUEST: i32 = -32600;
 const METHOD_NOT_FOUND: i32 = -32601;
 
 impl Gateway {
-    /// Takes one message of a client.
+    /// Takes one message of a client, or a batch of them.
     pub(super) async fn post(&self, client: Arc<str>, scope: Scope, request: Request) -> Response {
-        if !is_json(request.headers()) {
-            return not_json();
-        }
         let (parts, body) = request.into_parts();
-        let Ok(body) = to_bytes(body, CLIENT_MESSAGE_BYTES_MAX).await else {
-            return too_large();
+        let body = match body::read(&parts.headers, body).await {
+            Ok(body) => body,
+            Err(response) => return response,
         };
-        let envelope = match by_size(body.len(), || Envelope::parse(body)) {
+        let envelope = match by_size(body.len(), || Envelope::parse(body.clone())) {
             Ok(envelope) => envelope,
-            Err(error) => return malformed(&error),
+            Err(InvalidEnvelope::Batch) => {
+                return self.batch(&parts.headers, &client, &scope, body).await;
+            }
+            Err(error) => {
+                let refusal = malformed(&error);
+                return respond::refused(StatusCode::BAD_REQUEST, b"null", &refusal);
+            }
         };
         if envelope.kind() == Kind::Request && envelope.method() == "initialize" {
             return self.initialize(client, scope, &envelope);
         }
-        let session = match self.session(&parts.headers, &client, &scope, &envelope) {
+        let session = match self.session(&parts.headers, &client, &scope, &envelope.id()) {
             Ok(session) => session,
             Err(response) => return response,
         };
         match envelope.kind() {
             Kind::Request => {
-                self.request(session, envelope, takes_events(&parts.headers))
-                    .await
+                let streams = if takes_events(&parts.headers) {
+                    Streams::Own
+                } else {
+                    Streams::Never
+                };
+                match self.take(&session, envelope, streams) {
+                    Taken::Answered(answer) => respond::message(answer),
+                    Taken::Later(answer) => respond::message(answer.await),
+                    Taken::Flying(flying) => self.answer(session, flying).await,
+                }
             }
             Kind::Notification => {
                 self.notified(&session, &envelope);
@@ -64,20 +77,23 @@ impl Gateway {
             }
             Kind::Result | Kind::Error => match session.answered(&envelope) {
                 Answered::Taken | Answered::Late => respond::accepted(),
-                Answered::Unknown => unknown_question(&envelope.id()),
+                Answered::Unknown => {
+                    let refusal = unknown_question();
+                    respond::refused(StatusCode::BAD_REQUEST, &envelope.id(), &refusal)
+                }
             },
         }
     }
 
+    /// Returns the session that a request names; `id` is the message's, for the refusal.
     #[expect(clippy::result_large_err, reason = "the error is the response itself")]
-    fn session(
+    pub(super) fn session(
         &self,
         headers: &HeaderMap,
         client: &str,
         scope: &Scope,
-        envelope: &Envelope,
+        id: &[u8],
     ) -> Result<Arc<Session>, Response> {
-        let id = envelope.id();
         let Some(session) = headers
             .get("mcp-session-id")
             .and_then(|value| value.to_str().ok())
@@ -88,12 +104,12 @@ impl Gateway {
                 "no Mcp-Session-Id header: the session is not initialized",
                 "Initialize first, and send the session's id with every request.",
             );
-            return Err(respond::refused(StatusCode::BAD_REQUEST, &id, &refusal));
+            return Err(respond::refused(StatusCode::BAD_REQUEST, id, &refusal));
         };
         let session = self
             .sessions
             .find(session, client, scope)
-            .ok_or_else(|| respond::no_session(&id))?;
+            .ok_or_else(|| respond::no_session(id))?;
         match headers
             .get("mcp-protocol-version")
             .map(|value| value.to_str().ok().and_then(Revision::of))
@@ -106,7 +122,7 @@ impl Gateway {
                     "the MCP-Protocol-Version header names a revision that is not supported",
                     format!("Send the one agreed on; supported are {known}."),
                 );
-                Err(respond::refused(StatusCode::BAD_REQUEST, &id, &refusal))
+                Err(respond::refused(StatusCode::BAD_REQUEST, id, &refusal))
             }
             Some(Some(_)) | None => Ok(session),
         }
@@ -123,7 +139,14 @@ impl Gateway {
         let (features, instructions) = self.features(&scope);
         let capabilities = Capabilities::of(envelope);
         let hello = hello(envelope, revision);
-        let Some(session) = self.sessions.begin(client, scope, capabilities, hello) else {
+        let begun = self.sessions.begin(Opening {
+            client,
+            scope,
+            revision,
+            capabilities,
+            hello,
+        });
+        let Some(Begun { session, gone }) = begun else {
             let refusal = Refusal::of_message(
                 -32603,
                 "no_random_bytes",
@@ -132,6 +155,10 @@ impl Gateway {
             );
             return respond::refused(StatusCode::INTERNAL_SERVER_ERROR, &id, &refusal);
         };
+        if let Some(gone) = gone {
+            tracing::debug!(client = %gone.client, session = ?gone.id, "session forgotten for another");
+            self.gone(&gone);
+        }
         tracing::info!(client = %session.client, session = ?session.id, %revision, "session began");
         let mut result = format!(
             r#"{{"protocolVersion":"{revision}","capabilities":{},"serverInfo":{{"name":"narthex","title":"Narthex","version":"{}"}}"#,
@@ -168,14 +195,15 @@ impl Gateway {
         })
     }
 
-    async fn request(
+    /// Takes a request within a session.
+    pub(super) fn take(
         &self,
-        session: Arc<Session>,
+        session: &Arc<Session>,
         envelope: Envelope,
-        takes_events: bool,
-    ) -> Response {
+        streams: Streams<'_>,
+    ) -> Taken {
         let id = envelope.id();
-        let list = |kind| respond::result_of(&id, self.list(&session, kind));
+        let list = |kind| Taken::Answered(respond::result_of(&id, self.list(session, kind)));
         let asked = match envelope.method() {
             "tools/call" => Asked::Tool,
             "prompts/get" => Asked::Prompt,
@@ -185,10 +213,10 @@ impl Gateway {
             "prompts/list" => return list(DefinitionKind::Prompt),
             "resources/list" => return list(DefinitionKind::Resource),
             "resources/templates/list" => return list(DefinitionKind::Template),
-            "resources/subscribe" => return self.follow(&session, &envelope, true).await,
-            "resources/unsubscribe" => return self.follow(&session, &envelope, false).await,
-            "logging/setLevel" => return self.set_level(&session, &envelope),
-            "ping" => return respond::result(&id, Bytes::from_static(b"{}")),
+            "resources/subscribe" => return self.followed(session, envelope, true),
+            "resources/unsubscribe" => return self.followed(session, envelope, false),
+            "logging/setLevel" => return Taken::Answered(self.set_level(session, &envelope)),
+            "ping" => return Taken::Answered(respond::result(&id, Bytes::from_static(b"{}"))),
             _ => {
                 let refusal = Refusal::of_message(
                     METHOD_NOT_FOUND,
@@ -196,10 +224,20 @@ impl Gateway {
                     "this method is not offered",
                     "Use what the answer to initialize declares.",
                 );
-                return respond::refusal(&id, &refusal);
+                return Taken::Answered(respond::refusal(&id, &refusal));
             }
         };
-        self.call(session, asked, envelope, takes_events).await
+        match self.fly(session, asked, envelope, streams) {
+            Ok(flying) => Taken::Flying(flying),
+            Err(answer) => Taken::Answered(answer),
+        }
+    }
+
+    fn followed(&self, session: &Arc<Session>, envelope: Envelope, on: bool) -> Taken {
+        let (gateway, session) = (self.clone(), Arc::clone(session));
+        Taken::Later(Box::pin(async move {
+            gateway.follow(&session, &envelope, on).await
+        }))
     }
 
     /// Returns the result of a list, in pieces, from bytes that were made once.
@@ -250,7 +288,7 @@ impl Gateway {
     }
 
     /// Takes a notification of a client.
-    fn notified(&self, session: &Session, envelope: &Envelope) {
+    pub(super) fn notified(&self, session: &Session, envelope: &Envelope) {
         match envelope.method() {
             "notifications/cancelled" => {
                 if let Ok(Some(id)) = envelope.field("requestId") {
@@ -270,22 +308,27 @@ impl Gateway {
 
     /// Ends a session.
     pub(super) fn delete(&self, client: &str, scope: &Scope, request: &Request) -> Response {
-        let id = request
-            .headers()
-            .get("mcp-session-id")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let Some(session) = self.sessions.find(id, client, scope) else {
-            return respond::no_session(b"null");
-        };
-        self.sessions.end(&session);
-        for endpoint in self.endpoints(&session.scope) {
-            endpoint.forget(session.number);
+        match self.session(request.headers(), client, scope, b"null") {
+            Ok(session) => {
+                self.sessions.forget(&session);
+                self.gone(&session);
+                let mut response = Response::default();
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                response
+            }
+            Err(response) => response,
         }
-        let mut response = Response::default();
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        response
     }
+}
+
+/// What becomes of a request.
+pub(super) enum Taken {
+    /// It is answered already.
+    Answered(Spliced),
+    /// It is answered without a word before that.
+    Later(BoxFuture<'static, Spliced>),
+    /// It is sent on.
+    Flying(Flying),
 }
 
 /// Has old lists read again: resources come and go, and few servers say so. Nobody waits for it;
@@ -299,49 +342,23 @@ fn refresh(now: &Snapshot, scope: &Scope) {
     }
 }
 
-/// An answer to what nobody ever asked this client.
-fn unknown_question(id: &[u8]) -> Response {
-    let refusal = Refusal::of_message(
+/// Refuses an answer to what nobody ever asked this client.
+pub(super) fn unknown_question() -> Refusal {
+    Refusal::of_message(
         INVALID_REQUEST,
         "unknown_question",
         "nothing was asked of this session under this id",
         "Answer under the id that the request came with.",
-    );
-    respond::refused(StatusCode::BAD_REQUEST, id, &refusal)
+    )
 }
 
 /// Whether the client takes an event stream for an answer.
-fn takes_events(headers: &HeaderMap) -> bool {
+pub(super) fn takes_events(headers: &HeaderMap) -> bool {
     media::takes(headers.get_all(header::ACCEPT), media::EVENT_STREAM)
 }
 
-/// Whether the body says that it is JSON.
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE);
-    kind.is_some_and(|kind| media::is(kind, media::JSON))
-}
-
-fn not_json() -> Response {
-    let refusal = Refusal::of_message(
-        INVALID_REQUEST,
-        "not_json",
-        "the Content-Type is not application/json",
-        "Send JSON with Content-Type: application/json.",
-    );
-    respond::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, b"null", &refusal)
-}
-
-fn too_large() -> Response {
-    let refusal = Refusal::of_message(
-        INVALID_REQUEST,
-        "message_too_long",
-        "the message is longer than 16 MB, or was cut off",
-        "Send less at once.",
-    );
-    respond::refused(StatusCode::PAYLOAD_TOO_LARGE, b"null", &refusal)
-}
-
-fn malformed(error: &InvalidEnvelope) -> Response {
+/// Refuses what is no message.
+pub(super) fn malformed(error: &InvalidEnvelope) -> Refusal {
     let (code, kind) = match error {
         InvalidEnvelope::Json(_) | InvalidEnvelope::Utf8(_) | InvalidEnvelope::Trailing(_) => {
             (PARSE_ERROR, "parse_error")
@@ -351,11 +368,10 @@ fn malformed(error: &InvalidEnvelope) -> Response {
             (INVALID_REQUEST, "invalid_request")
         }
     };
-    let refusal = Refusal::of_message(
+    Refusal::of_message(
         code,
         kind,
         error.to_string(),
         "Send one JSON-RPC 2.0 message.",
-    );
-    respond::refused(StatusCode::BAD_REQUEST, b"null", &refusal)
+    )
 }

@@ -194,13 +194,13 @@ impl Questions {
                 let of_call = open.values_mut().filter(|open| open.is_of(flight));
                 of_call.for_each(|open| open.flight = Arc::downgrade(&other));
                 // What its client has not been sent is for the other's stream.
-                while let Some(message) = flight.waiting() {
+                for message in flight.unheard() {
                     other.push(message);
                 }
                 return;
             }
         }
-        let heard_of = flight.waiting().is_none();
+        let heard_of = flight.is_heard_of();
         let lasting = |open: &Open| heard_of && open.question.lasts();
         let of_call = open.values_mut().filter(|open| open.is_of(flight));
         of_call

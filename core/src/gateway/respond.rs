@@ -60,13 +60,14 @@ pub(super) fn message(message: Spliced) -> Response {
     response
 }
 
-/// Answers the request whose id is spelled `id` with a result.
-pub(super) fn result(id: &[u8], result: Bytes) -> Response {
+/// Returns the response to the request whose id is spelled `id`, with a result.
+pub(super) fn result(id: &[u8], result: Bytes) -> Spliced {
     result_of(id, [result])
 }
 
-/// Answers the request whose id is spelled `id` with the result that these pieces are.
-pub(super) fn result_of(id: &[u8], result: impl IntoIterator<Item = Bytes>) -> Response {
+/// Returns the response to the request whose id is spelled `id`, with the result that these pieces
+/// are.
+pub(super) fn result_of(id: &[u8], result: impl IntoIterator<Item = Bytes>) -> Spliced {
     let mut start = Vec::with_capacity(40 + id.len());
     start.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
     start.extend_from_slice(id);
@@ -74,28 +75,28 @@ pub(super) fn result_of(id: &[u8], result: impl IntoIterator<Item = Bytes>) -> R
     let mut pieces = vec![start.into()];
     pieces.extend(result);
     pieces.push(Bytes::from_static(b"}"));
-    message(Spliced { pieces })
+    Spliced { pieces }
 }
 
 /// Answers `initialize`.
 pub(super) fn initialized(session: &Session, id: &[u8], outcome: Bytes) -> Response {
-    let mut response = result(id, outcome);
+    let mut response = message(result(id, outcome));
     if let Ok(value) = HeaderValue::from_str(session.id.as_str()) {
         response.headers_mut().insert("mcp-session-id", value);
     }
     response
 }
 
-/// Answers the request whose id is spelled `id` with a refusal.
-pub(super) fn refusal(id: &[u8], refusal: &Refusal) -> Response {
-    message(Spliced {
+/// Returns the response to the request whose id is spelled `id`, with a refusal.
+pub(super) fn refusal(id: &[u8], refusal: &Refusal) -> Spliced {
+    Spliced {
         pieces: vec![refusal.response(id)],
-    })
+    }
 }
 
 /// Answers with a refusal of the whole HTTP request.
 pub(super) fn refused(status: StatusCode, id: &[u8], refusal: &Refusal) -> Response {
-    let mut response = self::refusal(id, refusal);
+    let mut response = message(self::refusal(id, refusal));
     *response.status_mut() = status;
     response
 }

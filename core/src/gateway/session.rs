@@ -1,33 +1,24 @@
 use std::{
-    collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+        Arc,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use super::{
-    capabilities::Capabilities, flights::Flights, level::Level, outbox::Outbox,
-    questions::Questions, standing::Standing,
+    capabilities::Capabilities, flights::Flights, level::Level, questions::Questions,
+    tape::Resuming, tapes::Tapes,
 };
 use crate::{
-    mcp::Envelope,
+    mcp::{Envelope, Revision},
     server::ServerName,
-    view::{Publisher, Snapshot, Subject},
+    view::{Snapshot, Subject},
 };
-
-/// Sessions kept at most. A client that opens more loses those it used least recently.
-const SESSIONS_MAX: usize = 10_000;
-
-/// A session without a request for this long is forgotten when another begins: clients come and go
-/// without a word.
-const IDLE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a session is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +51,7 @@ impl Scope {
 }
 
 /// The id of a session: 128 random bits, in hexadecimal.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SessionId(Arc<str>);
 
 impl SessionId {
@@ -95,6 +86,17 @@ impl fmt::Debug for SessionId {
     }
 }
 
+/// What a client says of itself when it begins a session.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) client: Arc<str>,
+    pub(super) scope: Scope,
+    pub(super) revision: Revision,
+    pub(super) capabilities: Capabilities,
+    /// Its own words, as `params` of an `initialize` in its name.
+    pub(super) hello: Box<str>,
+}
+
 /// A client's session.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -103,23 +105,20 @@ pub(super) struct Session {
     pub(super) number: u64,
     pub(super) client: Arc<str>,
     pub(super) scope: Scope,
+    /// The revision agreed on.
+    pub(super) revision: Revision,
     pub(super) capabilities: Capabilities,
     /// What the client said of itself, as `params` of an `initialize` in its name.
     pub(super) hello: Box<str>,
     pub(super) flights: Flights,
     pub(super) questions: Questions,
-    /// What waits for the client's own stream.
-    out: Outbox,
-    spoken: Notify,
+    /// Its streams.
+    pub(super) tapes: Tapes,
     /// Milliseconds after `born` of the last request.
     used_ms: AtomicU64,
     born: Instant,
     /// The lists that the client has, or was told to fetch (see [`Scope::listed`]).
     pub(super) listed: [AtomicU64; 3],
-    /// Which of its streams is the latest.
-    pub(super) streams: AtomicU64,
-    /// Whether the latest is open.
-    listening: AtomicBool,
     /// How grave a log message must be; 0 where the client has said nothing.
     level: AtomicU8,
     /// How many resources it has subscribed to.
@@ -127,15 +126,68 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn idle(&self) -> Duration {
-        self.born
-            .elapsed()
-            .saturating_sub(Duration::from_millis(self.used_ms.load(Ordering::Relaxed)))
+    /// Begins the session `number`; `None` if the system gives no random bytes. `born` is the
+    /// moment from which all count; `kept` counts the bytes that are kept for them.
+    pub(super) fn new(
+        number: u64,
+        opening: Opening,
+        listed: [u64; 3],
+        born: Instant,
+        kept: &Arc<AtomicUsize>,
+    ) -> Option<Self> {
+        let session = Self {
+            id: SessionId::new()?,
+            number,
+            client: opening.client,
+            scope: opening.scope,
+            revision: opening.revision,
+            capabilities: opening.capabilities,
+            hello: opening.hello,
+            flights: Flights::default(),
+            questions: Questions::default(),
+            tapes: Tapes::new(Resuming::of(opening.revision), Arc::clone(kept)),
+            used_ms: AtomicU64::new(0),
+            born,
+            listed: listed.map(AtomicU64::new),
+            level: AtomicU8::new(0),
+            subscriptions: AtomicUsize::new(0),
+        };
+        session.touch();
+        Some(session)
     }
 
-    fn touch(&self) {
-        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.used_ms.store(now, Ordering::Relaxed);
+    /// A session of nobody.
+    #[cfg(test)]
+    pub(super) fn of_test() -> Arc<Self> {
+        let opening = Opening {
+            client: "test".into(),
+            scope: Scope::All,
+            revision: Revision::LATEST,
+            capabilities: Capabilities::default(),
+            hello: "{}".into(),
+        };
+        let session = Self::new(1, opening, [0; 3], Instant::now(), &Arc::default());
+        Arc::new(session.expect("there are random bytes"))
+    }
+
+    /// Returns when it was last used, in milliseconds from a moment that is the same for all.
+    pub(super) fn used_ms(&self) -> u64 {
+        self.used_ms.load(Ordering::Relaxed)
+    }
+
+    /// Takes note that it is used.
+    pub(super) fn touch(&self) {
+        self.used_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    /// Returns the present, in milliseconds from a moment that is the same for all. Never 0.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).map_or(u64::MAX, |now| now + 1)
+    }
+
+    /// Returns the moment that [`Self::now_ms`] called so.
+    pub(super) fn moment(&self, ms: u64) -> Instant {
+        self.born + Duration::from_millis(ms.saturating_sub(1))
     }
 
     /// Cancels the request whose id is spelled `id`.
@@ -143,48 +195,35 @@ impl Session {
         self.flights.cancel(id);
     }
 
+    /// Ends what goes on in it.
+    pub(super) fn end(&self) {
+        self.tapes.close();
+        self.flights.cancel_all();
+    }
+
     /// Puts a message on the client's own stream; `false` where it has none, or has no room.
     pub(super) fn tell(&self, message: Bytes) -> bool {
-        let taken = self.listens() && self.out.push(message);
-        self.spoken.notify_waiters();
+        let Some(own) = self.tapes.own_kept() else {
+            return false;
+        };
+        let taken = own.push(message);
+        own.expire();
         taken
     }
 
-    /// Returns the next message for the client's stream `number`; nothing once another is the
-    /// latest. Cancel-safe.
-    pub(super) async fn told(&self, number: u64) -> Option<Bytes> {
-        loop {
-            let mut spoken = std::pin::pin!(self.spoken.notified());
-            // From here on it is woken by whatever comes.
-            spoken.as_mut().enable();
-            if self.streams.load(Ordering::Acquire) != number {
-                return None;
-            }
-            if let Some(message) = self.out.pop() {
-                return Some(message);
-            }
-            spoken.await;
+    /// Puts a message on the client's own stream, if somebody may listen there. What there is no
+    /// room for is dropped, and the client will be told so.
+    pub(super) fn mention(&self, message: Bytes) {
+        if !self.tell(message)
+            && let Some(own) = self.tapes.own_kept()
+        {
+            own.lose();
         }
     }
 
     /// Whether the client listens on a stream of its own.
     pub(super) fn listens(&self) -> bool {
-        self.listening.load(Ordering::Acquire)
-    }
-
-    /// Takes note that the client opens a stream, and returns its number: the latest one hears.
-    pub(super) fn opened(&self) -> u64 {
-        let number = self.streams.fetch_add(1, Ordering::AcqRel) + 1;
-        self.listening.store(true, Ordering::Release);
-        self.spoken.notify_waiters();
-        number
-    }
-
-    /// Takes note that the stream `number` has ended.
-    pub(super) fn closed(&self, number: u64) {
-        if self.streams.load(Ordering::Acquire) == number {
-            self.listening.store(false, Ordering::Release);
-        }
+        self.tapes.is_heard()
     }
 
     /// Returns how grave a log message must be, where the client has said so.
@@ -202,136 +241,4 @@ impl Session {
     pub(super) fn set_level(&self, level: Level) {
         self.level.store(level as u8, Ordering::Relaxed);
     }
-}
-
-type SessionMap = imbl::GenericHashMap<
-    SessionId,
-    Arc<Session>,
-    foldhash::fast::RandomState,
-    imbl::shared_ptr::DefaultSharedPtr,
->;
-
-/// All sessions. Looked up on every request without a lock; the lock is for their beginning and end.
-#[derive(Debug)]
-pub(super) struct Sessions {
-    all: ArcSwap<SessionMap>,
-    clients: Mutex<Clients>,
-    publisher: Arc<Publisher>,
-    standing: Arc<Standing>,
-    begun: AtomicU64,
-}
-
-/// How many sessions each client has.
-type Clients = HashMap<Arc<str>, usize>;
-
-impl Sessions {
-    pub(super) fn new(publisher: Arc<Publisher>, standing: Arc<Standing>) -> Self {
-        Self {
-            all: ArcSwap::default(),
-            clients: Mutex::default(),
-            publisher,
-            standing,
-            begun: AtomicU64::new(1),
-        }
-    }
-
-    /// Begins a session; `None` if the system gives no random bytes.
-    pub(super) fn begin(
-        &self,
-        client: Arc<str>,
-        scope: Scope,
-        capabilities: Capabilities,
-        hello: Box<str>,
-    ) -> Option<Arc<Session>> {
-        let listed = self
-            .publisher
-            .view()
-            .read(|now| Subject::ALL.map(|subject| AtomicU64::new(scope.listed(subject, now))));
-        let session = Arc::new(Session {
-            id: SessionId::new()?,
-            number: self.begun.fetch_add(1, Ordering::Relaxed),
-            client,
-            scope,
-            capabilities,
-            hello,
-            flights: Flights::default(),
-            questions: Questions::default(),
-            out: Outbox::default(),
-            spoken: Notify::new(),
-            used_ms: AtomicU64::new(0),
-            born: Instant::now(),
-            listed,
-            streams: AtomicU64::new(0),
-            listening: AtomicBool::new(false),
-            level: AtomicU8::new(0),
-            subscriptions: AtomicUsize::new(0),
-        });
-        let forgotten = self.change(|all, clients| {
-            let forgotten = if all.len() >= SESSIONS_MAX {
-                make_room(all, clients)
-            } else {
-                Vec::new()
-            };
-            all.insert(session.id.clone(), Arc::clone(&session));
-            *clients.entry(Arc::clone(&session.client)).or_default() += 1;
-            forgotten
-        });
-        for session in forgotten {
-            self.standing.gone(&session);
-        }
-        Some(session)
-    }
-
-    /// Returns the session `id`, if it is of this client and scope.
-    pub(super) fn find(&self, id: &str, client: &str, scope: &Scope) -> Option<Arc<Session>> {
-        let all = self.all.load();
-        let session = all
-            .get(id)
-            .filter(|it| &*it.client == client && it.scope == *scope)?;
-        session.touch();
-        Some(Arc::clone(session))
-    }
-
-    /// Ends a session.
-    pub(super) fn end(&self, session: &Session) {
-        self.change(|all, clients| forget(all, clients, &session.id));
-        self.standing.gone(session);
-        session.streams.fetch_add(1, Ordering::AcqRel);
-        session.spoken.notify_waiters();
-    }
-
-    /// Changes the sessions, and tells the view how many clients have one.
-    fn change<R>(&self, change: impl FnOnce(&mut SessionMap, &mut Clients) -> R) -> R {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all = SessionMap::clone(&self.all.load());
-        let result = change(&mut all, &mut clients);
-        self.all.store(Arc::new(all));
-        self.publisher.update(|draft| draft.clients(clients.len()));
-        result
-    }
-}
-
-fn forget(all: &mut SessionMap, clients: &mut Clients, id: &SessionId) -> Option<Arc<Session>> {
-    let session = all.remove(id)?;
-    if let Some(count) = clients.get_mut(&session.client) {
-        *count -= 1;
-        if *count == 0 {
-            clients.remove(&session.client);
-        }
-    }
-    Some(session)
-}
-
-/// Forgets the sessions that nobody has used for long; if there are none, the one used least
-/// recently.
-fn make_room(all: &mut SessionMap, clients: &mut Clients) -> Vec<Arc<Session>> {
-    let idle = all.values().filter(|session| session.idle() >= IDLE_MAX);
-    let mut idle: Vec<SessionId> = idle.map(|session| session.id.clone()).collect();
-    if idle.is_empty() {
-        let oldest = all.values().max_by_key(|session| session.idle());
-        idle.extend(oldest.map(|session| session.id.clone()));
-    }
-    idle.iter()
-        .filter_map(|id| forget(all, clients, id))
-        .collect()
 }

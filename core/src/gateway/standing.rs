@@ -140,7 +140,7 @@ impl Standing {
             .map(|it| Arc::clone(&it.subscribers));
         for (session, spelled) in subscribers.iter().flat_map(|all| all.of(&uri)) {
             // A client that does not read its own stream misses what it has no room for.
-            session.tell(splice(message.bytes(), &[(range.clone(), &spelled)]).into());
+            session.mention(splice(message.bytes(), &[(range.clone(), &spelled)]).into());
         }
     }
 }
@@ -152,7 +152,7 @@ impl Hears for Standing {
             "notifications/message" => {
                 let level = Level::of(message);
                 for session in self.levels.heeding(server, level) {
-                    session.tell(message.bytes().clone());
+                    session.mention(message.bytes().clone());
                 }
             }
             // Whose elicitation is complete the server does not say; its id says so to one alone.

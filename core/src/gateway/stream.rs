@@ -7,7 +7,7 @@ use std::{
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::Response,
 };
 use bytes::Bytes;
@@ -17,13 +17,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Gateway,
-    flights::Ahead,
-    flying::Flying,
+    recording::{AwaitedAll, Recording},
     respond,
     session::{Scope, Session},
+    tape::{Over, Reading, Resuming, Said, Tape},
+    tapes::{OWN, RETRY},
 };
 use crate::{
-    mcp::sse::message_event,
+    mcp::{
+        Refusal, Spliced,
+        sse::{message_event, priming_event},
+    },
     view::{Subject, View},
 };
 
@@ -48,16 +52,36 @@ pub(super) fn nothing() -> Response {
     response(stream::empty())
 }
 
-/// Answers a call with a stream: its progress, and then its answer.
-pub(super) fn events(flying: Flying, first: Option<Bytes>) -> Response {
-    let first = first.map_or(COMMENT, |notice| message_event(&notice).into());
-    let rest = stream::unfold(Some(flying), async |state| {
-        let mut flying = state?;
-        let event = next_event(&mut flying).await?;
-        Some(match event {
-            CallEvent::More(event) => (Ok(event), Some(flying)),
-            CallEvent::Last(event) => (Ok(event), None),
-        })
+/// Returns what a connection gets first, so that it is known to be there.
+fn first(reading: &Reading, is_new: bool) -> Bytes {
+    let primed = is_new && reading.tape().resuming() == Resuming::Primed;
+    let id = primed.then(|| reading.id(reading.at())).flatten();
+    id.map_or(COMMENT, |id| priming_event(&id, RETRY.as_millis()).into())
+}
+
+fn event(reading: &Reading, said: Said) -> Bytes {
+    let (number, pieces) = match said {
+        Said::Message(number, message) => (number, message.pieces),
+        Said::Missed(number, missed) => (number, vec![events_missed(missed)]),
+    };
+    message_event(reading.id(number).as_deref(), &pieces).into()
+}
+
+/// Tells a client that events of its stream are kept no longer: in the form of a log message, which
+/// is what the protocol has for it.
+fn events_missed(missed: u64) -> Bytes {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"warning","logger":"narthex","data":{{"kind":"events_missed","missed":{missed}}}}}}}"#
+    )
+    .into()
+}
+
+/// Answers with what is said on a reply stream.
+fn heard(reading: Reading, session: Arc<Session>, is_new: bool) -> Response {
+    let first = first(&reading, is_new);
+    let rest = stream::unfold(Heard { reading, session }, async |mut heard| {
+        let event = heard.next().await?;
+        Some((Ok(event), heard))
     });
     response(futures_util::StreamExt::chain(
         stream::iter([Ok(first)]),
@@ -65,32 +89,29 @@ pub(super) fn events(flying: Flying, first: Option<Bytes>) -> Response {
     ))
 }
 
-enum CallEvent {
-    More(Bytes),
-    Last(Bytes),
+/// A connection on a reply stream.
+struct Heard {
+    reading: Reading,
+    session: Arc<Session>,
 }
 
-async fn next_event(flying: &mut Flying) -> Option<CallEvent> {
-    loop {
-        tokio::select! {
-            biased;
-            // What came before the answer is told before it.
-            ahead = flying.boarded.flight().ahead() => return match ahead {
-                Ahead::Notice(notice) => Some(CallEvent::More(message_event(&notice).into())),
-                Ahead::Cancelled => None,
-            },
-            answer = &mut flying.answer => return Some(match flying.still_ahead(answer) {
-                Ok(notice) => CallEvent::More(message_event(&notice).into()),
-                Err(answer) => CallEvent::Last(message_event(&answer.pieces.concat()).into()),
-            }),
-            () = &mut flying.deadline => {
-                if !flying.goes_on() {
-                    let refusal = message_event(&flying.time_out());
-                    return Some(CallEvent::Last(refusal.into()));
-                }
+impl Heard {
+    async fn next(&mut self) -> Option<Bytes> {
+        match timeout(KEEP_ALIVE, self.reading.next()).await {
+            Ok(said) => Some(event(&self.reading, said?)),
+            Err(_) => {
+                self.reading.tape().forget_old();
+                Some(COMMENT)
             }
-            () = tokio::time::sleep(KEEP_ALIVE) => return Some(CallEvent::More(COMMENT)),
         }
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        // It is one more that may be come back to.
+        self.reading.leave();
+        self.session.tapes.trim();
     }
 }
 
@@ -98,30 +119,69 @@ async fn next_event(flying: &mut Flying) -> Option<CallEvent> {
 struct Listening {
     view: View,
     session: Arc<Session>,
-    number: u64,
+    reading: Reading,
     revisions: watch::Receiver<u64>,
     stop: CancellationToken,
 }
 
 impl Gateway {
-    /// Opens the stream on which a client hears what is said within no call of its own.
-    pub(super) fn get(&self, client: &str, scope: &Scope, request: &Request) -> Response {
-        let id = request
-            .headers()
-            .get("mcp-session-id")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        let Some(session) = self.sessions.find(id, client, scope) else {
-            return respond::no_session(b"null");
+    /// Answers requests with a stream: the answers there are, what is said because of the others,
+    /// and their answers.
+    pub(super) fn stream(
+        &self,
+        session: Arc<Session>,
+        tape: &Arc<Tape>,
+        answers: Vec<Spliced>,
+        awaited: AwaitedAll,
+    ) -> Response {
+        let Ok(reading) = tape.attach(None) else {
+            // The session has ended meanwhile.
+            return nothing();
         };
-        // The latest stream is the one that hears; one before it ends.
-        let number = session.opened();
-        let revisions = self.view.revisions();
+        for answer in answers {
+            // A connection is there to take it.
+            tape.say(answer, |_| Bytes::new());
+        }
+        let stop = self.stop.clone();
+        let recording = Recording::new(Arc::clone(tape), Arc::clone(&session), stop);
+        tokio::spawn(recording.run(awaited));
+        heard(reading, session, true)
+    }
+
+    /// Opens the stream on which a client hears what is said within no call of its own, or has it
+    /// come back to a stream whose connection broke.
+    pub(super) fn get(&self, client: &str, scope: &Scope, request: &Request) -> Response {
+        let session = match self.session(request.headers(), client, scope, b"null") {
+            Ok(session) => session,
+            Err(response) => return response,
+        };
+        let after = match last_event_id(request.headers()) {
+            LastEvent::None => None,
+            LastEvent::Of(stream, event) => Some((stream, event)),
+            LastEvent::Foreign => return over(Over::Unknown),
+        };
+        match after {
+            Some((number, after)) if number != OWN => {
+                let reading = session.tapes.find(number).ok_or(Over::Unknown);
+                match reading.and_then(|tape| tape.attach(Some(after))) {
+                    Ok(reading) => heard(reading, session, false),
+                    Err(why) => over(why),
+                }
+            }
+            after => match session.tapes.own().attach(after.map(|(_, event)| event)) {
+                Ok(reading) => self.listen(session, reading, after.is_none()),
+                Err(why) => over(why),
+            },
+        }
+    }
+
+    fn listen(&self, session: Arc<Session>, reading: Reading, is_new: bool) -> Response {
+        let first = first(&reading, is_new);
         let listening = Listening {
             view: self.view.clone(),
             session,
-            number,
-            revisions,
+            reading,
+            revisions: self.view.revisions(),
             stop: self.stop.clone(),
         };
         let heard = stream::unfold(listening, async |mut listening| {
@@ -129,29 +189,71 @@ impl Gateway {
             Some((Ok(event), listening))
         });
         response(futures_util::StreamExt::chain(
-            stream::iter([Ok(COMMENT)]),
+            stream::iter([Ok(first)]),
             heard,
         ))
     }
+}
+
+/// What a client says that it heard last.
+enum LastEvent {
+    None,
+    /// The stream and the event on it.
+    Of(u64, u64),
+    /// Nothing that was ever said here.
+    Foreign,
+}
+
+fn last_event_id(headers: &HeaderMap) -> LastEvent {
+    let Some(value) = headers.get("last-event-id").filter(|id| !id.is_empty()) else {
+        return LastEvent::None;
+    };
+    let parsed = value.to_str().ok().and_then(|id| {
+        let (stream, event) = id.split_once('-')?;
+        Some((stream.parse().ok()?, event.parse().ok()?))
+    });
+    parsed.map_or(LastEvent::Foreign, |(stream, event)| {
+        LastEvent::Of(stream, event)
+    })
+}
+
+/// Says that nothing follows the event that a client heard last.
+fn over(why: Over) -> Response {
+    let (kind, message) = match why {
+        Over::Unknown => (
+            "unknown_event",
+            "no stream of this session has the event that Last-Event-ID names, or it is no longer kept",
+        ),
+        Over::Ended => (
+            "stream_ended",
+            "the stream has ended after the event that Last-Event-ID names",
+        ),
+    };
+    let remedy =
+        "Open a stream without Last-Event-ID. Check what a request did before you repeat it.";
+    let refusal = Refusal::of_message(-32600, kind, message, remedy).retry_unsafe();
+    respond::refused(StatusCode::BAD_REQUEST, b"null", &refusal)
 }
 
 impl Listening {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             self.revisions.borrow_and_update();
-            if let Some(changed) = self.list_changed() {
-                return Some(message_event(changed).into());
+            let waits = self.reading.tape().has_waiting();
+            if !waits && let Some(changed) = self.list_changed() {
+                self.reading.tape().push(Bytes::from_static(changed));
             }
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
-                message = self.session.told(self.number) => {
-                    return Some(message_event(&message?).into());
-                }
+                said = self.reading.next() => return Some(event(&self.reading, said?)),
                 changed = timeout(KEEP_ALIVE, self.revisions.changed()) => match changed {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return None,
-                    Err(_) => return Some(COMMENT),
+                    Err(_) => {
+                        self.reading.tape().forget_old();
+                        return Some(COMMENT);
+                    }
                 },
             }
         }
@@ -181,6 +283,7 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.session.closed(self.number);
+        self.reading.leave();
+        self.reading.tape().expire();
     }
 }

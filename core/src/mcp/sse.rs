@@ -148,12 +148,21 @@ impl Reader {
     }
 }
 
-/// Returns `message` (JSON) as one event of the default type.
-pub fn message_event(message: &[u8]) -> Vec<u8> {
-    let mut event = Vec::with_capacity(message.len() + 24);
-    event.extend_from_slice(b"event: message\ndata: ");
+/// Returns a message (JSON, in pieces) as one event of the default type, under an id where it has one.
+pub fn message_event(id: Option<&str>, pieces: &[Bytes]) -> Vec<u8> {
+    let length: usize = pieces.iter().map(Bytes::len).sum();
+    let mut event = Vec::with_capacity(length + 32 + id.map_or(0, |id| id.len() + 5));
+    event.extend_from_slice(b"event: message\n");
+    if let Some(id) = id {
+        event.extend_from_slice(b"id: ");
+        event.extend_from_slice(id.as_bytes());
+        event.push(b'\n');
+    }
+    event.extend_from_slice(b"data: ");
     let start = event.len();
-    event.extend_from_slice(message);
+    for piece in pieces {
+        event.extend_from_slice(piece);
+    }
     super::one_line(&mut event[start..]);
     event.extend_from_slice(b"\n\n");
     event
@@ -166,6 +175,12 @@ pub fn last_event_id(id: &str) -> Option<HeaderValue> {
     HeaderValue::from_bytes(id.as_bytes())
         .ok()
         .filter(|value| !value.is_empty())
+}
+
+/// Returns an event that says nothing but its id, and after how many milliseconds whoever loses the
+/// stream may come back to it.
+pub fn priming_event(id: &str, retry_ms: u128) -> Vec<u8> {
+    format!("id: {id}\nretry: {retry_ms}\ndata: \n\n").into_bytes()
 }
 
 #[cfg(test)]
@@ -201,6 +216,34 @@ mod tests {
             }
         );
         assert_eq!(events[1].data, Bytes::new());
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        let pieces = [
+            Bytes::from_static(b"{\"a\":\n"),
+            Bytes::from_static(b"1}\r"),
+        ];
+        let message = |id: Option<&str>| Event {
+            data: Bytes::from_static(b"{\"a\": 1} "),
+            id: id.map(str::to_owned),
+            name: "message".into(),
+        };
+        assert_eq!(
+            read(&[
+                &priming_event("7-0", 1000),
+                &message_event(Some("7-1"), &pieces),
+                &message_event(None, &pieces),
+            ]),
+            [
+                Event {
+                    id: Some("7-0".into()),
+                    ..Event::default()
+                },
+                message(Some("7-1")),
+                message(None),
+            ]
+        );
     }
 
     #[test]

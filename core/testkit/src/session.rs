@@ -18,6 +18,7 @@ pub struct Session {
     token: Option<String>,
     id: Option<String>,
     next: AtomicU64,
+    revision: &'static str,
     capabilities: Value,
     /// The result of `initialize`.
     pub hello: Value,
@@ -57,9 +58,17 @@ impl Session {
             token: token.map(str::to_owned),
             id: None,
             next: AtomicU64::new(1),
+            revision: REVISION,
             capabilities: json!({}),
             hello: Value::Null,
         }
+    }
+
+    /// Asks for another revision than [`REVISION`].
+    #[must_use]
+    pub const fn speaking(mut self, revision: &'static str) -> Self {
+        self.revision = revision;
+        self
     }
 
     /// Opens a session at `url`.
@@ -101,7 +110,7 @@ impl Session {
     pub async fn begin(&mut self) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let params = json!({
-            "protocolVersion": REVISION,
+            "protocolVersion": self.revision,
             "capabilities": self.capabilities,
             "clientInfo": {"name": "narthex-testkit", "version": "1.0.0"},
         });
@@ -249,6 +258,30 @@ impl Session {
         SseStream::new(response)
     }
 
+    /// Opens a stream, from what follows the event `last` on the stream where that was said.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub async fn get(&self, last: Option<&str>) -> reqwest::Response {
+        let mut request = self
+            .prepare(reqwest::Method::GET)
+            .header("accept", "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        request.send().await.expect("the server answers over HTTP")
+    }
+
+    /// Comes back to a stream after the event `last`.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub async fn resume(&self, last: &str) -> SseStream {
+        let response = self.get(Some(last)).await;
+        assert_eq!(response.status(), StatusCode::OK, "{last}: {response:?}");
+        SseStream::new(response)
+    }
+
     /// Ends the session.
     ///
     /// # Panics
@@ -266,7 +299,7 @@ impl Session {
         if let Some(id) = &self.id {
             request = request
                 .header("mcp-session-id", id)
-                .header("mcp-protocol-version", REVISION);
+                .header("mcp-protocol-version", self.revision);
         }
         request
     }

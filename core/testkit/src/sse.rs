@@ -78,8 +78,22 @@ impl SseStream {
     /// # Panics
     /// When the stream ends before one comes.
     pub async fn message(&mut self) -> serde_json::Value {
-        let event = self.next().await.expect("a message before the end");
-        serde_json::from_str(&event.data).expect("a message is JSON")
+        self.identified().await.1
+    }
+
+    /// Returns the next message of JSON-RPC, and the id of its event. An event without data tells
+    /// an id alone.
+    ///
+    /// # Panics
+    /// When the stream ends before one comes.
+    pub async fn identified(&mut self) -> (String, serde_json::Value) {
+        loop {
+            let event = self.next().await.expect("a message before the end");
+            if !event.data.is_empty() {
+                let message = serde_json::from_str(&event.data);
+                return (event.id, message.expect("a message is JSON"));
+            }
+        }
     }
 }
 

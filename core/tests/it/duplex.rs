@@ -218,6 +218,7 @@ async fn abandoned(session: &Session, server: &str, word: &str, rng: &mut fastra
         let question = timeout(SOON, stream.message()).await.unwrap();
         assert_eq!(question["params"]["metadata"], word);
     }
+    // What it has gone away from ends when others are gone away from: see `resume`.
 }
 
 #[tokio::test]
@@ -296,14 +297,14 @@ async fn a_question_ends_with_its_call_or_when_it_is_taken_back() {
     assert_eq!(cancelled["params"]["requestId"], question["id"]);
     assert_eq!(session.answer(&question, json!({})).await.status, 202);
 
-    // The client goes away: the server is answered all the same.
+    // The client ends its session: the server is answered all the same.
     let mut stream = ask(
         &session,
         json!({"method": "elicitation/create", "params": {}}),
     )
     .await;
     timeout(SOON, stream.message()).await.unwrap();
-    drop(stream);
+    assert_eq!(session.delete().await.status, 204);
     let other = core.session().await;
     timeout(SOON, async { while waiting(&other).await > 0 {} })
         .await

@@ -461,9 +461,9 @@ async fn clients_hear_that_the_list_has_changed() {
     let mut stream = session.listen().await;
 
     core.approve_all("alpha").await;
-    let event = timeout(Duration::from_secs(20), stream.next()).await;
+    let message = timeout(Duration::from_secs(20), stream.message()).await;
 
-    let message: Value = serde_json::from_str(&event.unwrap().unwrap().data).unwrap();
+    let message = message.unwrap();
     assert_eq!(message["method"], "notifications/tools/list_changed");
     assert!(session.names().await.contains(&"alpha__echo".to_owned()));
 }

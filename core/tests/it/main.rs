@@ -8,9 +8,12 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+mod bad_clients;
 mod bad_servers;
+mod batches;
 mod beside;
 mod cancel;
+mod clients;
 mod config_edits;
 mod credentials;
 mod duplex;
@@ -22,6 +25,7 @@ mod offers;
 mod older;
 mod per_client;
 mod restart;
+mod resume;
 mod schedules;
 mod settings;
 mod storm;
