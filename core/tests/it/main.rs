@@ -9,8 +9,8 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 mod bad_servers;
-mod cancel;
 mod beside;
+mod cancel;
 mod config_edits;
 mod credentials;
 mod duplex;
