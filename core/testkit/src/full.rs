@@ -241,15 +241,20 @@ impl Full {
             self.state().waiting -= 1;
             return json!("withdrawn");
         }
-        let id = id.to_string();
+        let answer = self.answer_to(&id.to_string());
+        self.state().waiting -= 1;
+        answer.unwrap_or(json!("no answer"))
+    }
+
+    /// Waits for the answer to what was asked under an id of this spelling.
+    pub(crate) fn answer_to(&self, id: &str) -> Option<Value> {
         let (mut state, _) = self
             .answered
             .wait_timeout_while(self.state(), ANSWER_TIMEOUT, |state| {
-                !state.answers.contains_key(&id)
+                !state.answers.contains_key(id)
             })
             .unwrap_or_else(PoisonError::into_inner);
-        state.waiting -= 1;
-        state.answers.remove(&id).unwrap_or(json!("no answer"))
+        state.answers.remove(id)
     }
 
     fn log(&self, arguments: &Value, out: &dyn Outlet) {

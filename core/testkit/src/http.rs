@@ -296,6 +296,13 @@ impl Server {
 impl Outlet for Server {
     fn related(&self, _: &Value) {}
 
+    fn say(&self, text: &str, aside: bool) {
+        if aside {
+            // As below.
+            let _ = self.messages.send(text.to_owned());
+        }
+    }
+
     fn broadcast(&self, message: &Value) {
         // Nobody may be listening.
         let _ = self.messages.send(message.to_string());
@@ -310,5 +317,14 @@ impl Outlet for Reply<'_> {
 
     fn broadcast(&self, message: &Value) {
         self.server.broadcast(message);
+    }
+
+    fn say(&self, text: &str, aside: bool) {
+        if aside {
+            self.server.say(text, true);
+        } else {
+            // As above.
+            let _ = self.sender.send(text.to_owned());
+        }
     }
 }

@@ -128,6 +128,10 @@ impl Outlet for Stream {
     fn broadcast(&self, message: &Value) {
         self.related(message);
     }
+
+    fn say(&self, text: &str, _: bool) {
+        self.send(text.to_owned());
+    }
 }
 
 impl Server {

@@ -22,6 +22,7 @@ pub mod sse;
 pub mod binaries;
 pub mod session;
 pub mod upstream;
+pub mod verbatim;
 
 pub mod forwarder;
 pub mod load;

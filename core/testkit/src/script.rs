@@ -19,6 +19,8 @@ pub struct Script {
     pub definitions: Option<PathBuf>,
     /// Offers prompts, resources and all else beside tools; its URIs begin with this scheme.
     pub full: Option<String>,
+    /// A JSON object with the results of list methods, sent to the letter.
+    pub lists: Option<PathBuf>,
     /// `instructions` of the answer to `initialize`.
     pub instructions: Option<String>,
     /// A file to which every message received is appended.
@@ -88,6 +90,7 @@ impl Default for Script {
             bare: false,
             definitions: None,
             full: None,
+            lists: None,
             instructions: None,
             record: None,
             stderr: None,
@@ -132,6 +135,7 @@ impl Script {
                 "--prefix" => script.prefix = value()?,
                 "--bare" => script.bare = true,
                 "--definitions" => script.definitions = Some(value()?.into()),
+                "--lists" => script.lists = Some(value()?.into()),
                 "--full" => script.full = Some(value()?),
                 "--instructions" => script.instructions = Some(value()?),
                 "--record" => script.record = Some(value()?.into()),

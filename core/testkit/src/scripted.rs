@@ -19,7 +19,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use crate::{full::Full, script::Script};
+use crate::{full::Full, script::Script, verbatim::Verbatim};
 
 /// The protocol revisions of the session generation, newest first.
 const REVISIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
@@ -30,6 +30,8 @@ pub trait Outlet: Sync {
     fn related(&self, message: &Value);
     /// Sends a message that belongs to no request.
     fn broadcast(&self, message: &Value);
+    /// Sends a text as it is; `aside` where it belongs to no request.
+    fn say(&self, text: &str, aside: bool);
 }
 
 /// A message a scripted server receives.
@@ -117,6 +119,9 @@ impl Scripted {
             #[serde(borrow)]
             name: Cow<'a, str>,
         }
+        if self.verbatim(message).is_some_and(|it| it.waits()) {
+            return true;
+        }
         message.method.as_deref() == Some("tools/call")
             && message
                 .params
@@ -146,6 +151,20 @@ impl Scripted {
             return None;
         }
         let id = id.get();
+        if let Some(verbatim) = self.verbatim(message) {
+            for saying in &verbatim.says {
+                out.say(&saying.text, saying.aside);
+                if let Some(id) = &saying.wait {
+                    self.full.answer_to(id);
+                }
+            }
+            if let Some(answer) = verbatim.answer {
+                return Some(answer);
+            }
+        }
+        if let Some(list) = self.listed(method) {
+            return Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{list}}}"#));
+        }
         if let Some((member, text)) = self.raw(method, message) {
             return Some(format!(
                 r#"{{"jsonrpc":"2.0","id":{id},"{member}":{text}}}"#
@@ -185,6 +204,19 @@ impl Scripted {
         ))
     }
 
+    fn verbatim(&self, message: &Incoming<'_>) -> Option<Verbatim> {
+        self.script.full.as_ref()?;
+        message.method.as_ref()?;
+        Verbatim::of(message.id?.get(), message.params?.get())
+    }
+
+    /// Returns the list that the script has for a method, to the letter.
+    fn listed(&self, method: &str) -> Option<String> {
+        let text = fs::read_to_string(self.script.lists.as_ref()?).ok()?;
+        let lists: HashMap<&str, &RawValue> = serde_json::from_str(&text).ok()?;
+        lists.get(method).map(|list| list.get().to_owned())
+    }
+
     /// Returns what the tool `raw` is asked to answer with, to the letter.
     fn raw(&self, method: &str, message: &Incoming<'_>) -> Option<(String, String)> {
         self.script
@@ -198,8 +230,9 @@ impl Scripted {
     }
 
     fn answered(&self, message: &Incoming<'_>) {
+        // There are values that serde_json does not hold; that there is an answer counts all the same.
         let value = |raw: Option<&RawValue>| {
-            raw.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok())
+            raw.map(|raw| serde_json::from_str::<Value>(raw.get()).unwrap_or_default())
         };
         let answer = match (value(message.result), value(message.error)) {
             (Some(result), _) => json!({"result": result}),

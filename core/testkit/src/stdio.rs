@@ -145,4 +145,9 @@ impl Outlet for Server {
     fn broadcast(&self, message: &Value) {
         self.related(message);
     }
+
+    fn say(&self, text: &str, _: bool) {
+        self.send(text);
+        self.flush();
+    }
 }
