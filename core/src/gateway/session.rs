@@ -184,7 +184,13 @@ impl Session {
     pub(super) fn closed(&self, number: u64) {
         if self.streams.load(Ordering::Acquire) == number {
             self.listening.store(false, Ordering::Release);
+            self.touch();
         }
+    }
+
+    /// Whether the client is there: it listens, or waits for an answer.
+    fn is_in_use(&self) -> bool {
+        self.listens() || self.flights.any().is_some()
     }
 
     /// Returns how grave a log message must be, where the client has said so.
@@ -219,6 +225,8 @@ pub(super) struct Sessions {
     publisher: Arc<Publisher>,
     standing: Arc<Standing>,
     begun: AtomicU64,
+    /// When the last session ended, at first when the core began.
+    ended: Mutex<Instant>,
 }
 
 /// How many sessions each client has.
@@ -232,6 +240,7 @@ impl Sessions {
             publisher,
             standing,
             begun: AtomicU64::new(1),
+            ended: Mutex::new(Instant::now()),
         }
     }
 
@@ -292,9 +301,21 @@ impl Sessions {
         Some(Arc::clone(session))
     }
 
+    /// Returns for how long no session has been in use; `None` while one is.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        let all = self.all.load();
+        if all.values().any(|session| session.is_in_use()) {
+            return None;
+        }
+        let since_end = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let rests = all.values().map(|session| session.idle());
+        Some(rests.fold(since_end.elapsed(), Duration::min))
+    }
+
     /// Ends a session.
     pub(super) fn end(&self, session: &Session) {
         self.change(|all, clients| forget(all, clients, &session.id));
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.standing.gone(session);
         session.streams.fetch_add(1, Ordering::AcqRel);
         session.spoken.notify_waiters();

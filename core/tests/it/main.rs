@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 mod bad_servers;
+mod bridge;
 mod config_edits;
 mod credentials;
 mod duplex;
