@@ -4,6 +4,7 @@ mod connections;
 mod demo;
 mod end_signal;
 mod serving;
+mod take_over;
 mod unused;
 
 use std::{
@@ -54,6 +55,8 @@ pub struct ServeOptions {
     pub trust_config: bool,
     /// `--no-client-auth`: MCP without a credential.
     pub no_client_auth: bool,
+    /// `--until-unused`: whether it ends for a desktop that asks it to.
+    pub until_unused: bool,
     /// Where the log level of the configuration goes.
     pub log: LogControl,
 }
@@ -122,6 +125,9 @@ pub struct Core {
     view: View,
     metrics: Metrics,
     stop: CancellationToken,
+    /// Cancelled when a desktop has asked for the home.
+    handed_over: CancellationToken,
+    gateway: Gateway,
     confirmations: tokio::task::JoinHandle<()>,
     supervisor: tokio::task::JoinHandle<()>,
     server: tokio::task::JoinHandle<()>,
@@ -138,7 +144,7 @@ impl Core {
     pub async fn start(options: ServeOptions, kind: HolderKind) -> anyhow::Result<Self> {
         let home = Home::locate(options.home.clone())?;
         home.create()?;
-        let mut lock = take(&home, kind)?;
+        let mut lock = take(&home, kind, options.until_unused)?;
         let listener = listen(address_of(&options, &home)).await?;
         let address = listener.local_addr()?;
 
@@ -175,7 +181,7 @@ impl Core {
             logs: logs.clone(),
             audience: audience.clone(),
         });
-        let stop = CancellationToken::new();
+        let (stop, handed_over) = (CancellationToken::new(), CancellationToken::new());
         let confirmations = Confirmations::new(Arc::clone(&publisher), handle.clone());
         let api = Api {
             view: view.clone(),
@@ -196,10 +202,11 @@ impl Core {
                 loosened: loosened(&options),
             }),
             stop: stop.clone(),
+            handed_over: options.until_unused.then(|| handed_over.clone()),
         };
         let gateway = Gateway::new(publisher, credentials, &audience, stop.clone());
         let client = Local::new(api.clone());
-        let front = Front::new(Guard::new(address), gateway, api.routes());
+        let front = Front::new(Guard::new(address), gateway.clone(), api.routes());
         let watcher = watch(&home, handle.file_signal());
         let confirmations = tokio::spawn(confirmations.run(stop.clone()));
         let supervisor = tokio::spawn(supervisor.run(stop.clone()));
@@ -213,6 +220,8 @@ impl Core {
             view,
             metrics,
             stop,
+            handed_over,
+            gateway,
             confirmations,
             supervisor,
             server,
@@ -249,11 +258,21 @@ impl Core {
         })
     }
 
-    /// Returns once it has served nobody for ten minutes: no client has had a session, and nobody
-    /// follows the events.
+    /// Returns once it has served nobody for ten minutes: no client has had a stream open or sent
+    /// a request, and nobody has followed the events.
     pub async fn unused(&self) {
         let events = self.metrics.events();
-        unused::unused(&self.view, || events.subscribers() > 0).await;
+        let rest = || {
+            let followed = events.subscribers() > 0;
+            if followed { None } else { self.gateway.rest() }
+        };
+        unused::unused(rest).await;
+    }
+
+    /// Returns once a desktop has asked for the home. Only one that was started until it is unused
+    /// is ever asked.
+    pub async fn handed_over(&self) {
+        self.handed_over.cancelled().await;
     }
 
     /// Ends in order: no new requests, then the servers, then what is open, then the folder.
@@ -272,13 +291,14 @@ impl Core {
     }
 }
 
-fn take(home: &Home, kind: HolderKind) -> anyhow::Result<HomeLock> {
+fn take(home: &Home, kind: HolderKind, hands_over: bool) -> anyhow::Result<HomeLock> {
     let since = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let holder = Holder {
         pid: std::process::id(),
         kind,
         address: None,
         since,
+        hands_over,
     };
     HomeLock::acquire(home, holder).map_err(|error| match error {
         LockError::Held(holder) => Held::Home {

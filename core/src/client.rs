@@ -8,10 +8,11 @@
 mod error;
 pub(crate) mod find;
 mod local;
+pub(crate) mod lookout;
 pub(crate) mod mcp;
 mod mirror;
 mod remote;
-mod retry;
+pub(crate) mod retry;
 mod sse;
 #[cfg(test)]
 pub(crate) mod stub;

@@ -33,7 +33,7 @@ mod tape;
 mod tapes;
 mod target;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{extract::Request, http::Method, response::Response};
 use percent_encoding::percent_decode_str;
@@ -96,6 +96,12 @@ impl Gateway {
         }
     }
 
+    /// Returns for how long no client has had a stream open, a call in flight or a request sent;
+    /// `None` while one has.
+    pub fn rest(&self) -> Option<Duration> {
+        self.sessions.rest()
+    }
+
     /// Returns which of the gateway's addresses a path is, if it is one.
     pub fn address(path: &str) -> Option<Address> {
         let rest = path.strip_prefix("/mcp")?;
@@ -136,7 +142,7 @@ impl Gateway {
     #[expect(clippy::result_large_err, reason = "the error is the response itself")]
     fn admit(&self, address: Address, request: &Request) -> Result<(Arc<str>, Scope), Response> {
         let client = match self.credentials.who(request.headers()) {
-            Who::Client(name) => name,
+            Who::Client(name) => credentials::bridged(&name, request.headers()).unwrap_or(name),
             Who::Control => return Err(respond::control_credential()),
             Who::Nobody => return Err(respond::no_credential()),
         };

@@ -5,6 +5,7 @@
 
 mod credential;
 mod lock;
+mod turn;
 
 use std::{
     env, fs, io,
@@ -15,6 +16,7 @@ use directories::ProjectDirs;
 
 pub use credential::{credential, new_token};
 pub use lock::{Holder, HolderKind, HomeLock, LockError, holder};
+pub use turn::Turn;
 
 /// Names the one folder for everything, where it is set and not empty.
 const HOME_VARIABLE: &str = "NARTHEX_HOME";
@@ -168,6 +170,11 @@ impl Home {
     /// Returns the path of the file that is locked while a core runs.
     pub fn lock_file(&self) -> PathBuf {
         self.state.join("core.lock")
+    }
+
+    /// Returns the path of the file that is locked while somebody brings a core up.
+    pub fn turn_file(&self) -> PathBuf {
+        self.state.join("core.turn")
     }
 
     /// Returns the folder of the logs.

@@ -10,6 +10,9 @@ pub(crate) struct Args {
     /// Start without a window, as at login.
     #[arg(long)]
     pub(crate) hidden: bool,
+    /// End, with 4, where there is no display. It is for desktops that a bridge starts.
+    #[arg(long, hide = true)]
+    pub(crate) needs_display: bool,
     /// Keep everything in this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
@@ -29,6 +32,7 @@ impl Args {
             listen: self.listen,
             trust_config: self.trust_config,
             no_client_auth: false,
+            until_unused: false,
             log,
         }
     }

@@ -17,6 +17,15 @@ const HELD: u8 = 3;
 /// The code of a start that was asked for wrongly.
 const USAGE: u8 = 2;
 
+/// The code of a start that cannot be without a display: no core runs (INTERFACE.md).
+const NO_CORE: u8 = 4;
+
+/// Says that it did not start, as there is no display.
+pub(crate) fn refused() -> ExitCode {
+    say("narthex-desktop: no display here");
+    ExitCode::from(NO_CORE)
+}
+
 /// Runs a core until the system ends it. It counts as `serve`: nobody could confirm anything in a
 /// window.
 pub(crate) fn run(runtime: &Runtime, args: &Args, log: LogControl) -> anyhow::Result<ExitCode> {

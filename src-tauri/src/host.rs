@@ -30,7 +30,8 @@ pub(crate) struct Hosted {
 }
 
 impl Hosted {
-    /// Starts a core, or attaches to the `narthex serve` that holds the home folder.
+    /// Starts a core, in the place of one that was started for clients alone, or attaches to the
+    /// `narthex serve` of a person that holds the home folder.
     ///
     /// # Errors
     /// When the home is held by another desktop, when the port is another program's, and when
@@ -38,7 +39,12 @@ impl Hosted {
     pub(crate) async fn begin(options: ServeOptions) -> anyhow::Result<Self> {
         let home = Home::locate(options.home.clone())?;
         let asks_of_core = options.listen.is_some() || options.trust_config;
-        let error = match Core::start(options, HolderKind::Desktop).await {
+        let mut started = Core::start(options.clone(), HolderKind::Desktop).await;
+        if started.as_ref().is_err_and(is_to_be_had) {
+            tracing::info!("taking over from a core that was started for clients");
+            started = Core::take_over(options, HolderKind::Desktop).await;
+        }
+        let error = match started {
             Ok(core) => {
                 let client = core.client();
                 let host = Host::Own(Box::new(core));
@@ -62,6 +68,11 @@ impl Hosted {
             _ => Err(error),
         }
     }
+}
+
+/// Whether the home is held by a core that hands it over.
+fn is_to_be_had(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<Held>(), Some(Held::Home { holder, .. }) if holder.hands_over)
 }
 
 impl Host {

@@ -45,6 +45,9 @@ fn main() -> ExitCode {
 fn run(args: &Args, log: log::LogControl) -> anyhow::Result<ExitCode> {
     let runtime = runtime::of_core()?;
     if !has_display() {
+        if args.needs_display {
+            return Ok(headless::refused());
+        }
         return headless::run(&runtime, args, log);
     }
     let _entered = runtime.enter();

@@ -19,6 +19,7 @@ use super::{clients, events, log_stream, rest, servers, settings};
         rest::status,
         rest::pause,
         rest::resume,
+        rest::hand_over,
         rest::metrics,
         servers::list,
         servers::one,

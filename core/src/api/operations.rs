@@ -5,6 +5,8 @@ mod clients;
 mod servers;
 mod settings;
 
+use axum::http::StatusCode;
+
 use super::{Answer, Api, wire};
 use crate::{config::EditError, supervisor::Order};
 
@@ -28,6 +30,24 @@ impl Api {
             loosened: self.facts.loosened.clone(),
             problems: now.problems.to_vec(),
         }
+    }
+
+    /// Has the core end, for the desktop that asks. The home is free when it has ended.
+    ///
+    /// # Errors
+    /// When a person started it: then it is theirs to end.
+    pub fn hand_over(&self) -> Answer<()> {
+        let Some(handed_over) = &self.handed_over else {
+            return Err(wire::ProblemDetails::new(
+                StatusCode::CONFLICT,
+                "not-handed-over",
+                "a person started this core, and it ends when they end it",
+                "Use this one, or end it first.",
+            ));
+        };
+        tracing::info!("asked to hand over to a desktop");
+        handed_over.cancel();
+        Ok(())
     }
 
     /// Has all servers rest (`true`), or go on as was wanted before.

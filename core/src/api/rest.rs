@@ -41,6 +41,13 @@ pub(super) async fn resume(State(api): State<Api>) -> Answer<Json<wire::Accepted
     api.pause(false).await.map(Json)
 }
 
+/// Has a core that was started for clients alone end, for the desktop that asks.
+#[utoipa::path(post, operation_id = "hand_over", path = "/api/v1/hand-over", tag = "core", responses((status = 202), (status = 409, body = wire::ProblemDetails)))]
+pub(super) async fn hand_over(State(api): State<Api>) -> Answer<StatusCode> {
+    api.hand_over()?;
+    Ok(StatusCode::ACCEPTED)
+}
+
 /// What is counted, in the OpenMetrics text format.
 #[utoipa::path(get, operation_id = "metrics", path = "/metrics", tag = "health", responses((status = 200, body = str)))]
 pub(super) async fn metrics(State(api): State<Api>) -> Response {

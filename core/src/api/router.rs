@@ -51,6 +51,8 @@ pub struct Api {
     pub facts: Arc<Facts>,
     /// Cancelled when the core ends, so that streams end with it.
     pub stop: tokio_util::sync::CancellationToken,
+    /// Cancelled when a desktop asks for the home; `None` where that is refused.
+    pub handed_over: Option<tokio_util::sync::CancellationToken>,
 }
 
 /// What does not change while a core runs.
@@ -100,6 +102,7 @@ impl Api {
             .route("/api/v1/servers/{name}/approve", post(servers::approve))
             .route("/api/v1/pause", post(rest::pause))
             .route("/api/v1/resume", post(rest::resume))
+            .route("/api/v1/hand-over", post(rest::hand_over))
             .route("/api/v1/events", get(events::stream))
             .route("/api/v1/clients", get(clients::list).post(clients::add))
             .route("/api/v1/clients/{name}", delete(clients::remove))

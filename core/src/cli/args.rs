@@ -121,7 +121,7 @@ pub(super) enum Ask {
     Doctor(Format),
     /// Be the bridge for a client that only starts processes.
     Stdio {
-        /// What the client is called, for the logs.
+        /// What the client is called, in the core's log and count; any name, none need be known.
         #[arg(long = "client", value_name = "NAME")]
         client: Option<String>,
     },
@@ -171,8 +171,8 @@ pub(super) struct Serve {
     /// Serve MCP without a credential, on loopback.
     #[arg(long)]
     pub(super) no_client_auth: bool,
-    /// End when no client has had a session for ten minutes and nobody follows the events. It is
-    /// for cores that a bridge starts.
+    /// End when for ten minutes no client has had a stream open or sent a request and nobody has
+    /// followed the events, or when a desktop asks for the home. It is for cores that a bridge starts.
     #[arg(long, hide = true)]
     pub(super) until_unused: bool,
 }

@@ -4,6 +4,8 @@ use std::{
     process::ExitCode,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::text;
 use crate::client::ClientError;
 
@@ -50,6 +52,15 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Why a command was not done, as one program of ours tells another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Said {
+    /// What happened.
+    pub(super) detail: String,
+    /// What would help.
+    pub(super) remedy: String,
+}
+
 /// Why a command was not done.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -72,8 +83,12 @@ impl Failure {
         self
     }
 
-    pub(super) fn detail(&self) -> &str {
-        &self.detail
+    /// Returns it for another program of ours to say.
+    pub(super) fn said(&self) -> Said {
+        Said {
+            detail: self.detail.clone(),
+            remedy: self.remedy.clone().unwrap_or_default(),
+        }
     }
 
     /// Says on standard error what happened and what to do about it, and returns the code.

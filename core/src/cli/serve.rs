@@ -3,7 +3,7 @@ use std::{
     process::ExitCode,
 };
 
-use super::{Context, Exit, Failure, args::Serve, say};
+use super::{Context, Exit, Failure, args::Serve, print_json, say};
 use crate::{
     app::{Core, EndSignal, Held, ServeOptions},
     home::HolderKind,
@@ -20,31 +20,45 @@ pub(super) fn run(context: Context, options: Serve) -> ExitCode {
         listen: options.listen,
         trust_config: options.trust_config,
         no_client_auth: options.no_client_auth,
+        until_unused,
         log,
     };
     let served = runtime::of_core()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| {
-            let served = runtime.block_on(serve(options, json, until_unused));
+            let served = runtime.block_on(serve(options, json));
             // The core has ended what it started; a blocked thread must not keep it.
             runtime.shutdown_background();
             served
         });
     match served {
         Ok(()) => Exit::Done.into(),
-        Err(error) => failure(&error).tell(),
+        Err(error) => {
+            let failure = failure(&error);
+            if until_unused {
+                // Whoever started it for a client reads it there.
+                let _ = print_json(&failure.said());
+            }
+            failure.tell()
+        }
     }
 }
 
 /// Runs a core until it is told to end, or, where that is wanted, until nobody uses it.
-async fn serve(options: ServeOptions, json: bool, until_unused: bool) -> anyhow::Result<()> {
+async fn serve(options: ServeOptions, json: bool) -> anyhow::Result<()> {
+    let until_unused = options.until_unused;
     // Before anything is started, so that no signal finds servers that nobody ends.
     let told = EndSignal::listen()?;
     let core = Core::start(options, HolderKind::Serve).await?;
-    announce(&core, json)?;
+    // The bridge that started it may have found it by its lock already, and listen no more.
+    let announced = announce(&core, json);
+    if !until_unused {
+        announced?;
+    }
     tokio::select! {
         () = told.wait() => tracing::info!("ending"),
         () = core.unused(), if until_unused => tracing::info!("ending, as nobody uses it"),
+        () = core.handed_over() => tracing::info!("ending, as a desktop takes over"),
     }
     core.stop().await;
     Ok(())

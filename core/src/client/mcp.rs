@@ -1,7 +1,7 @@
 //! MCP over Streamable HTTP, as far as a client of our own core needs it: messages are posted, and
 //! what comes back is handed on unread.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
@@ -16,6 +16,9 @@ use super::{
     sse::Parser,
 };
 use crate::server::Secret;
+
+/// How long a core may take to say that it is ready; one that is busy takes milliseconds.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The header that names a session.
 const SESSION: &str = "Mcp-Session-Id";
@@ -121,6 +124,14 @@ impl Endpoint {
         self.request(Method::GET, session)
     }
 
+    /// Whether the core there takes requests; one that ends, or is gone, does not.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let mut url = self.url.clone();
+        url.set_path("/health/ready");
+        let answer = self.http.get(url).timeout(READY_TIMEOUT).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
     /// Ends a session. That it had ended before is as good.
     pub(crate) async fn end(&self, session: &Session) -> Result<(), ClientError> {
         if session.id.is_some() {
@@ -148,6 +159,11 @@ impl Endpoint {
 }
 
 impl Reply {
+    /// Whether it is a stream, on which the answer may come last.
+    pub(crate) const fn is_stream(&self) -> bool {
+        matches!(self.body, Body::Events(..))
+    }
+
     /// Returns the next message, on one line.
     pub(crate) async fn next(&mut self) -> Result<Option<String>, ClientError> {
         loop {

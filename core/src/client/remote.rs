@@ -174,6 +174,15 @@ impl Remote {
         self.send(Method::POST, &["resume"], &json!({})).await
     }
 
+    /// `POST /hand-over`: has a core that was started for clients alone end.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] by one that a person started.
+    pub async fn hand_over(&self) -> Result<(), ClientError> {
+        accepted(self.request(Method::POST, &["hand-over"])).await?;
+        Ok(())
+    }
+
     /// `GET /clients`.
     ///
     /// # Errors

@@ -8,19 +8,19 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// How long to wait for a core that is gone, longer with every attempt that fails.
 #[derive(Debug, Default)]
-pub(super) struct Retry {
+pub(crate) struct Retry {
     /// None after an attempt that connected.
     wait: Option<Duration>,
 }
 
 impl Retry {
     /// Takes note that the core is there.
-    pub(super) fn connected(&mut self) {
+    pub(crate) fn connected(&mut self) {
         self.wait = None;
     }
 
     /// Takes note that the core is gone.
-    pub(super) fn lost(&mut self) {
+    pub(crate) fn lost(&mut self) {
         self.wait = Some(match self.wait {
             Some(wait) => (wait * 2).min(LONGEST),
             None => FIRST,
@@ -28,7 +28,7 @@ impl Retry {
     }
 
     /// Waits until the next attempt is due.
-    pub(super) async fn due(&self) {
+    pub(crate) async fn due(&self) {
         if let Some(wait) = self.wait {
             tokio::time::sleep(wait).await;
         }

@@ -15,6 +15,24 @@ pub const DEFAULT_CLIENT: &str = "default";
 /// The name of whoever asks without a credential under `--no-client-auth`.
 const ANONYMOUS: &str = "anonymous";
 
+/// What the names of clients begin with that come over a bridge. No client that was added has such a
+/// name, so that none can be taken for another.
+pub const BRIDGED: &str = "stdio:";
+
+/// The header by which a bridge says whose words it carries.
+const BRIDGED_FOR: &str = "narthex-client";
+
+/// The longest name that a bridge may say.
+const BRIDGED_BYTES_MAX: usize = 64;
+
+/// Returns what a client of a bridge is called: bridges have the first client's credential, and say
+/// for whom they use it. It gives no other rights.
+pub(super) fn bridged(name: &str, headers: &HeaderMap) -> Option<Arc<str>> {
+    let said = headers.get(BRIDGED_FOR)?.to_str().ok()?;
+    let fits = name == DEFAULT_CLIENT && (1..=BRIDGED_BYTES_MAX).contains(&said.len());
+    fits.then(|| format!("{BRIDGED}{said}").into())
+}
+
 /// The hashes of all credentials. Read on every request without a lock.
 #[derive(Debug)]
 pub struct Credentials {
@@ -102,6 +120,22 @@ mod tests {
 
     fn headers(value: &str) -> HeaderMap {
         HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn only_the_first_clients_credential_is_used_for_others() {
+        let said = |name: &str, said: &str| {
+            let headers = HeaderMap::from_iter([(
+                header::HeaderName::from_static(BRIDGED_FOR),
+                said.parse().unwrap(),
+            )]);
+            bridged(name, &headers).map(|name| name.to_string())
+        };
+        assert_eq!(said(DEFAULT_CLIENT, "a"), Some("stdio:a".into()));
+        assert_eq!(said("cursor", "a"), None);
+        assert_eq!(said(DEFAULT_CLIENT, ""), None);
+        assert_eq!(said(DEFAULT_CLIENT, &"x".repeat(65)), None);
+        assert_eq!(bridged(DEFAULT_CLIENT, &HeaderMap::new()), None);
     }
 
     #[test]

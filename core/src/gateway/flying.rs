@@ -117,7 +117,9 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::*;
-    use crate::{gateway::session::Session, upstream::Caller as _};
+    use crate::{
+        gateway::session::Session, metrics::Metrics, upstream::Caller as _, view::Publisher,
+    };
 
     const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -126,6 +128,7 @@ mod tests {
         let token = token.map(Bytes::from_static);
         let id = Bytes::from_static(b"1");
         let boarded = Boarded::new(Arc::clone(session), id.clone(), token, streams, None);
+        let publisher = Publisher::new("test".into(), Metrics::new().view());
         Flying {
             answer: Box::pin(std::future::pending()),
             deadline: Box::pin(sleep(PATIENCE)),
@@ -133,6 +136,7 @@ mod tests {
             boarded,
             server: "alpha".parse().unwrap(),
             id,
+            view: publisher.view().clone(),
         }
     }
 

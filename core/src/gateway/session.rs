@@ -226,6 +226,11 @@ impl Session {
         self.tapes.is_heard()
     }
 
+    /// Whether the client is there: it listens, or waits for an answer.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.listens() || self.flights.any().is_some()
+    }
+
     /// Returns how grave a log message must be, where the client has said so.
     pub(super) fn level(&self) -> Option<Level> {
         Level::of_number(self.level.load(Ordering::Relaxed))

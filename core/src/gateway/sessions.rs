@@ -5,6 +5,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -36,6 +37,8 @@ pub(super) struct Sessions {
     publisher: Arc<Publisher>,
     begun: AtomicU64,
     born: Instant,
+    /// When the last session ended, in milliseconds after `born`.
+    ended_ms: AtomicU64,
     /// How many bytes are kept for all of them.
     kept: Arc<AtomicUsize>,
 }
@@ -86,6 +89,7 @@ impl Sessions {
             publisher,
             begun: AtomicU64::new(1),
             born: Instant::now(),
+            ended_ms: AtomicU64::new(0),
             kept: Arc::default(),
         }
     }
@@ -121,9 +125,25 @@ impl Sessions {
         Some(Arc::clone(session))
     }
 
+    /// Returns for how long no session has been in use; `None` while one is.
+    pub(super) fn rest(&self) -> Option<Duration> {
+        let all = self.all.load();
+        if all.values().any(|session| session.is_in_use()) {
+            return None;
+        }
+        let used = all.values().map(|session| session.used_ms());
+        let last = used.fold(self.ended_ms.load(Ordering::Relaxed), u64::max);
+        Some(
+            self.born
+                .elapsed()
+                .saturating_sub(Duration::from_millis(last)),
+        )
+    }
+
     /// Forgets a session.
     pub(super) fn forget(&self, session: &Session) {
         self.change(|all, clients| forget(all, clients, &session.id));
+        self.ended_ms.store(session.now_ms(), Ordering::Relaxed);
     }
 
     /// Changes the sessions, and tells the view how many clients have one.
@@ -181,8 +201,6 @@ fn make_room(all: &mut SessionMap, clients: &mut Clients) -> Option<Arc<Session>
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{gateway::capabilities::Capabilities, mcp::Revision, metrics::Metrics};
 

@@ -285,5 +285,6 @@ impl Drop for Listening {
     fn drop(&mut self) {
         self.reading.leave();
         self.reading.tape().expire();
+        self.session.touch();
     }
 }

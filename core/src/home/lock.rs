@@ -26,6 +26,9 @@ pub struct Holder {
     pub address: Option<String>,
     /// Since when it holds the home (RFC 3339, UTC).
     pub since: String,
+    /// Whether it ends for a desktop that asks it to: nobody but clients had it started.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hands_over: bool,
 }
 
 /// Which of our programs holds a home.
@@ -143,7 +146,7 @@ fn noted(path: &Path) -> Option<Holder> {
     serde_json::from_str(text.lines().next()?).ok()
 }
 
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -184,6 +187,7 @@ mod tests {
             kind,
             address: None,
             since: "2026-11-21T01:30:00Z".into(),
+            hands_over: false,
         }
     }
 
@@ -223,6 +227,23 @@ mod tests {
         assert_eq!(holder(&home), None);
         let _lock = HomeLock::acquire(&home, us(HolderKind::Serve)).unwrap();
         assert_eq!(holder(&home), Some(us(HolderKind::Serve)));
+    }
+
+    #[test]
+    fn a_holder_that_hands_over_says_so_and_only_then() {
+        let (_folder, home) = home();
+        let note = || fs::read_to_string(home.lock_file()).unwrap();
+        drop(HomeLock::acquire(&home, us(HolderKind::Serve)).unwrap());
+        let _lock = HomeLock::acquire(&home, us(HolderKind::Serve)).unwrap();
+        assert!(!note().contains("hands_over"));
+        drop(_lock);
+
+        let hands_over = Holder {
+            hands_over: true,
+            ..us(HolderKind::Serve)
+        };
+        let _lock = HomeLock::acquire(&home, hands_over.clone()).unwrap();
+        assert_eq!(holder(&home), Some(hands_over));
     }
 
     #[test]

@@ -200,6 +200,7 @@ impl Home {
         command
             .args(args)
             .env_remove("NARTHEX_HOME")
+            .env("NARTHEX_DESKTOP", "")
             .env("HOME", self.path())
             .env("XDG_RUNTIME_DIR", self.path())
             .envs(self.envs.iter().cloned())

@@ -32,6 +32,8 @@ pub mod table;
 pub mod view;
 
 #[cfg(target_os = "linux")]
+pub mod bridge;
+#[cfg(target_os = "linux")]
 pub mod census;
 #[cfg(target_os = "linux")]
 pub mod core;

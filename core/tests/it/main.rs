@@ -12,6 +12,7 @@ mod bad_clients;
 mod bad_servers;
 mod batches;
 mod beside;
+mod bridge;
 mod cancel;
 mod clients;
 mod config_edits;

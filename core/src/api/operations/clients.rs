@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use super::{Answer, Api, wire};
 use crate::{
     api::wire::ProblemDetails,
-    gateway::credentials::{DEFAULT_CLIENT, token_hash},
+    gateway::credentials::{BRIDGED, DEFAULT_CLIENT, token_hash},
     home::new_token,
     supervisor::CommandError,
     trust::{ClientRow, Write},
@@ -35,11 +35,12 @@ impl Api {
         if name.is_empty()
             || name.chars().count() > NAME_CHARS_MAX
             || name.chars().any(char::is_control)
+            || name.starts_with(BRIDGED)
         {
             return Err(ProblemDetails::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "bad-name",
-                "a client's name has 1 to 64 characters and no control characters",
+                "a client's name has 1 to 64 characters, no control characters, and no `stdio:` before it",
                 "Choose another name.",
             )
             .about("name"));

@@ -77,7 +77,7 @@ async fn an_error_fails_with_its_words() {
     .await;
     let failure = call(&core, &[]).await.unwrap_err();
     assert_eq!(failure.exit, Exit::Failed);
-    assert_eq!(failure.detail(), "no such tool (-32602)");
+    assert_eq!(failure.said().detail, "no such tool (-32602)");
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ async fn the_bridge_listens_once_the_session_has_begun_and_ends_it() {
     let (link, mut output, _home) = bridge(&core).await;
     begin(&link, &mut output).await;
 
-    link.listen().await;
+    link.listen();
 
     assert_eq!(output.recv().await.unwrap(), r#"{"unasked":true}"#);
     link.end().await;
@@ -137,7 +137,7 @@ async fn what_is_refused_is_answered_under_the_id_of_the_call() {
 }
 
 /// A bridge to a core that holds a home folder.
-async fn bridge(core: &Stub) -> (Link, mpsc::Receiver<String>, (TempDir, File)) {
+async fn bridge(core: &Stub) -> (Arc<Link>, mpsc::Receiver<String>, (TempDir, File)) {
     let home = tempfile::tempdir().unwrap();
     let holder =
         json!({"pid": 1, "kind": "serve", "address": core.address.to_string(), "since": "t"});
@@ -148,23 +148,22 @@ async fn bridge(core: &Stub) -> (Link, mpsc::Receiver<String>, (TempDir, File)) 
     fs::write(home.path().join("client.token"), "narthex_client_x\n").unwrap();
     let (output, lines) = mpsc::channel(64);
     let place = Some(home.path().to_owned());
-    let link = Link::attach(place, Some("Test".into()), output)
-        .await
-        .unwrap();
-    (link, lines, (home, lock))
+    let link = Link::new(place, Some("Test".into()), output).unwrap();
+    link.prepare().await;
+    (Arc::new(link), lines, (home, lock))
 }
 
 async fn begin(link: &Link, output: &mut mpsc::Receiver<String>) {
-    let initialize = br#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"x":1}}"#.to_vec();
-    let envelope = Envelope::read(&initialize).unwrap();
-    link.initialize(initialize, &envelope).await;
+    let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"x":1}}"#;
+    link.initialize(&Envelope::read(initialize.into()).unwrap())
+        .await;
     let answer: Value = serde_json::from_str(&output.recv().await.unwrap()).unwrap();
     assert_eq!(answer["result"]["protocolVersion"], "2025-11-25");
 }
 
 async fn carry(link: &Link, line: &str) {
-    let envelope = Envelope::read(line.as_bytes()).unwrap();
-    link.carry(line.as_bytes().to_vec(), &envelope).await;
+    let envelope = Envelope::read(Bytes::copy_from_slice(line.as_bytes())).unwrap();
+    link.carry(&envelope).await;
 }
 
 /// Answers as a core does whose session has this id.
