@@ -39,6 +39,8 @@ pub(super) struct Flight {
     /// Whether the client takes an event stream for an answer.
     streams: bool,
     state: AtomicU8,
+    /// The notification by which the client has cancelled it.
+    cancelled: OnceLock<Envelope>,
     /// When there was progress last, in milliseconds by the session's clock; 0 before the first.
     lived_ms: AtomicU64,
     /// Whether the server ever asked something.
@@ -237,6 +239,10 @@ impl Caller for Flight {
         }
     }
 
+    fn cancellation(&self) -> Option<Envelope> {
+        self.cancelled.get().cloned()
+    }
+
     fn withdrawn(&self, connection: u64, id: &[u8], message: &Envelope) {
         self.session.withdraw(connection, id, message);
     }
@@ -262,9 +268,16 @@ impl Flights {
         all.find(|flight| flight.streams && !flight.is_lost())
     }
 
-    /// Cancels the request whose id is spelled `id`.
-    pub(super) fn cancel(&self, id: &[u8]) {
-        self.cancel_where(|flight| flight.id == id);
+    /// Cancels the request whose id is spelled `id`; `message` says so.
+    pub(super) fn cancel(&self, id: &[u8], message: &Envelope) {
+        self.cancel_where(|flight| {
+            let meant = flight.id == id;
+            if meant {
+                // The first to say so is passed on.
+                let _ = flight.cancelled.set(message.clone());
+            }
+            meant
+        });
     }
 
     /// Cancels them all.
@@ -297,6 +310,7 @@ impl Boarded {
             token,
             streams,
             state: AtomicU8::new(0),
+            cancelled: OnceLock::new(),
             lived_ms: AtomicU64::new(0),
             asked: AtomicBool::new(false),
             ended: AtomicBool::new(false),

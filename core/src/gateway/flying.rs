@@ -118,7 +118,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        gateway::session::Session, metrics::Metrics, upstream::Caller as _, view::Publisher,
+        gateway::session::Session, mcp::Envelope, metrics::Metrics, upstream::Caller as _,
+        view::Publisher,
     };
 
     const PATIENCE: Duration = Duration::from_secs(120);
@@ -180,7 +181,9 @@ mod tests {
         assert_eq!(began.elapsed(), PATIENCE);
         // What is cancelled is not answered.
         let flying = flying(&session, None, true);
-        session.cancel(b"1");
+        let cancelled = br#"{"method":"notifications/cancelled","params":{"requestId":1}}"#;
+        let cancelled = Envelope::parse(Bytes::from_static(cancelled)).unwrap();
+        session.cancel(b"1", &cancelled);
         assert!(flying.landed().await.is_none());
     }
 }

@@ -83,6 +83,10 @@ impl Caller for Owner {
         }
     }
 
+    fn cancellation(&self) -> Option<Envelope> {
+        None
+    }
+
     fn withdrawn(&self, connection: u64, id: &[u8], message: &Envelope) {
         if let Some(session) = self.session.upgrade() {
             session.withdraw(connection, id, message);

@@ -292,7 +292,7 @@ impl Gateway {
         match envelope.method() {
             "notifications/cancelled" => {
                 if let Ok(Some(id)) = envelope.field("requestId") {
-                    session.cancel(&envelope.bytes()[id]);
+                    session.cancel(&envelope.bytes()[id], envelope);
                 }
             }
             "notifications/progress" => session.answering(envelope),

@@ -190,9 +190,9 @@ impl Session {
         self.born + Duration::from_millis(ms.saturating_sub(1))
     }
 
-    /// Cancels the request whose id is spelled `id`.
-    pub(super) fn cancel(&self, id: &[u8]) {
-        self.flights.cancel(id);
+    /// Cancels the request whose id is spelled `id`; `message` says so.
+    pub(super) fn cancel(&self, id: &[u8], message: &Envelope) {
+        self.flights.cancel(id, message);
     }
 
     /// Ends what goes on in it.

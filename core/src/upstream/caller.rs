@@ -20,6 +20,9 @@ pub trait Caller: fmt::Debug + Send + Sync {
     /// Takes what the server asks of the client.
     fn asked(self: Arc<Self>, question: Question);
 
+    /// Returns the notification by which the client has cancelled the request, if it has.
+    fn cancellation(&self) -> Option<Envelope>;
+
     /// Takes it back: `connection` no longer waits for the answer to its request `id`.
     fn withdrawn(&self, connection: u64, id: &[u8], message: &Envelope);
 }

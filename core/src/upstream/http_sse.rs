@@ -145,14 +145,17 @@ impl SseConnection {
         request: &Outgoing,
         caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
-        let ticket = self.pending.open(caller).ok_or(CallError::NotReading)?;
+        let ticket = self
+            .pending
+            .open(caller.clone())
+            .ok_or(CallError::NotReading)?;
         if ticket.is_answered() {
             return match ticket.reply().await {
                 Err(CallError::ServerEnded) => Err(CallError::NotConnected),
                 other => other,
             };
         }
-        let cancel = CancelOnDrop::new(ticket.id(), |message| {
+        let cancel = CancelOnDrop::new(ticket.id(), caller, |message| {
             if !self.closing.load(Ordering::Relaxed) {
                 self.post_later(message);
             }

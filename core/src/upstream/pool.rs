@@ -406,6 +406,9 @@ mod tests {
         fn progress(&self, _: &Bytes, _: Range<usize>) {}
         fn heard(&self, _: &Envelope) {}
         fn asked(self: Arc<Self>, _: Question) {}
+        fn cancellation(&self) -> Option<Envelope> {
+            None
+        }
         fn withdrawn(&self, _: u64, _: &[u8], _: &Envelope) {}
     }
 

@@ -104,7 +104,10 @@ impl StdioConnection {
         request: &Outgoing,
         caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
-        let ticket = self.pending.open(caller).ok_or(CallError::NotReading)?;
+        let ticket = self
+            .pending
+            .open(caller.clone())
+            .ok_or(CallError::NotReading)?;
         if ticket.is_answered() {
             // The connection had ended: nothing is written.
             return match ticket.reply().await {
@@ -114,7 +117,7 @@ impl StdioConnection {
         }
         self.send(request.render(ticket.id()))?;
         // A server that does not read, or has ended, needs no cancellation.
-        let cancel = CancelOnDrop::new(ticket.id(), |message| {
+        let cancel = CancelOnDrop::new(ticket.id(), caller, |message| {
             let _ = self.send(message);
         });
         let reply = ticket.reply().await;

@@ -143,7 +143,7 @@ impl Scripted {
         self.heard(method);
         let Some(id) = message.id else {
             if method == "notifications/cancelled" {
-                self.cancel(&params(message));
+                self.cancel(message.params);
             }
             return None;
         };
@@ -521,9 +521,18 @@ impl Scripted {
         }
     }
 
-    fn cancel(&self, params: &Value) {
+    fn cancel(&self, params: Option<&RawValue>) {
+        #[derive(Deserialize)]
+        struct Cancelled<'a> {
+            #[serde(borrow, rename = "requestId")]
+            id: &'a RawValue,
+        }
+        let cancelled = params.map(|it| serde_json::from_str::<Cancelled<'_>>(it.get()));
+        let Some(Ok(Cancelled { id })) = cancelled else {
+            return;
+        };
         let mut state = self.state();
-        if let Some(call) = state.running.get_mut(&params["requestId"].to_string()) {
+        if let Some(call) = state.running.get_mut(id.get()) {
             call.cancelled = true;
             #[cfg(unix)]
             if let Some(gate) = &call.gate {

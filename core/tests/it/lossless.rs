@@ -11,7 +11,14 @@ use std::{
 
 use fastrand::Rng;
 use narthex_testkit::{
-    core::Core, entry::Entry, messy, session::Session, sse::SseStream, upstream::Upstream, verbatim,
+    core::Core,
+    entry::Entry,
+    gate::{Gate, HeldEnd},
+    messy,
+    session::Session,
+    sse::SseStream,
+    upstream::Upstream,
+    verbatim,
 };
 use serde_json::json;
 use tokio::{task::JoinSet, time::timeout};
@@ -25,12 +32,14 @@ const SOON: Duration = Duration::from_secs(30);
 /// Stands for an id that the other side is not known to have given yet.
 const OWN: &str = "\u{1}";
 
-/// The transports, and what makes a scripted server speak each; stdio where that is nothing.
-const TRANSPORTS: [(&str, Option<&[&str]>); 4] = [
+/// The transports, and what makes a scripted server speak each; stdio where that is nothing. With
+/// `own` each client has a connection of its own.
+const TRANSPORTS: [(&str, Option<&[&str]>); 5] = [
     ("stdio", None),
     ("json", Some(&[])),
     ("sse", Some(&["--sse"])),
     ("legacy", Some(&["--legacy"])),
+    ("own", None),
 ];
 
 /// A server for each transport.
@@ -50,6 +59,7 @@ impl Servers {
             let mut args = vec!["--full", name, "--record", record.to_str().unwrap()];
             args.extend(more);
             entries.push(match transport {
+                None if name == "own" => (name, Entry::scripted(args).set("session", "per_client")),
                 None => (name, Entry::scripted(args)),
                 Some(transport) => {
                     args.extend(transport);
@@ -83,7 +93,7 @@ async fn whatever_passes_through_arrives_as_it_was_written() {
         ways.spawn(async move {
             let mut way = Way::new(&core, name, record).await;
             let all = 0..MESSAGES;
-            for seed in all.filter(|seed| seed % 4 == number as u64) {
+            for seed in all.filter(|seed| seed % 5 == number as u64) {
                 way.pass(seed).await;
             }
         });
@@ -234,6 +244,15 @@ impl Way {
         let expected = message(OWN, &asked.params[1], OWN);
         let expected = expected.trim_end().replace(['\r', '\n'], " ");
         self.arrives(&expected, &about).await;
+        if self.name == "own" {
+            let (a, b) = (messy::value(&mut rng, 5), messy::value(&mut rng, 5));
+            let changed = format!(
+                r#"{{"x":{a},"method":"notifications/roots/list_changed", "jsonrpc":"2.0","params":{{"x":{b}}}}}"#
+            );
+            let taken = self.addresses[at].session.post(&changed).await;
+            assert_eq!(taken.status, 202, "{about}");
+            self.arrives(&changed, &about).await;
+        }
         self.sent.clear();
         // The answer, and what came before it.
         let answer = answer.replace(verbatim::ID, id);
@@ -246,7 +265,10 @@ impl Way {
             Says::Question => assert_eq!(heard.len(), 1, "{about}"),
             Says::Updated => {
                 assert!(heard.is_empty(), "{about}: {heard:?}");
-                for address in &mut self.addresses {
+                // On a connection of its own just the one client hears it.
+                let all = self.addresses.iter_mut().enumerate();
+                let hear = all.filter(|(other, _)| self.name != "own" || *other == at);
+                for (_, address) in hear {
                     let update = timeout(SOON, address.own.next()).await.expect(&about);
                     assert_eq!(update.unwrap().data, said, "{about}");
                 }
@@ -451,6 +473,42 @@ fn own_of(text: &str, expected: &str) -> Option<String> {
     (rest.is_empty() && own.is_empty() != expected.contains(OWN)).then(|| own.to_owned())
 }
 
+#[tokio::test]
+async fn a_cancellation_is_passed_on_as_its_client_wrote_it() {
+    let servers = Servers::start(&[]).await;
+    let core = Core::trusted(servers.entries.clone()).await;
+    for (name, _) in TRANSPORTS {
+        let mut way = Way::new(&core, name, record(&servers.folder, name)).await;
+        for seed in 0..10 {
+            let mut rng = Rng::with_seed(seed);
+            let (a, b) = (messy::value(&mut rng, 5), messy::value(&mut rng, 5));
+            let cancelled = |id: &str| {
+                format!(
+                    r#"{{"method":"notifications/cancelled","x":{a} ,"params":{{"reason":{b},"requestId": {id}}},"jsonrpc":"2.0"}}"#
+                )
+            };
+            let gate = Gate::open();
+            let at = rng.usize(0..2);
+            let Address {
+                session, prefix, ..
+            } = &way.addresses[at];
+            let params = json!({"name": format!("{prefix}hold"), "arguments": gate.arguments()});
+            let call =
+                json!({"jsonrpc": "2.0", "id": "mine", "method": "tools/call", "params": params});
+            let call = call.to_string();
+            let (_, end) = tokio::join!(session.post(&call), async {
+                let held = gate.arrived().await;
+                let taken = session.post(&cancelled("\"mine\"")).await;
+                assert_eq!(taken.status, 202);
+                held.ended().await
+            });
+            assert_eq!(end, HeldEnd::Cancelled);
+            way.arrives(&cancelled(OWN), &format!("seed {seed}, {name}"))
+                .await;
+        }
+    }
+}
+
 /// The lists: method, member of the result, and the member that names a definition.
 const LISTS: [(&str, &str, &str); 4] = [
     ("tools/list", "tools", "name"),
@@ -514,7 +572,7 @@ async fn definitions_are_listed_as_their_servers_wrote_them() {
     let merged = core.session().await;
     for (kind, (method, member, _)) in LISTS.into_iter().enumerate() {
         // By the names of the servers; URIs lead to the first of those that have them.
-        let all = ["json", "legacy", "sse", "stdio"].map(|server| {
+        let all = ["json", "legacy", "own", "sse", "stdio"].map(|server| {
             listed(kind, &|number| match kind {
                 0 | 1 => format!(r#""{server}__n_{number}""#),
                 _ if server == "json" => own(kind, number),
