@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -18,6 +19,9 @@ use crate::{
     core::{Home, PATIENCE},
     session::REVISION,
 };
+
+/// How often its standard error is looked at while something is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A bridge, and the client that started it.
 #[derive(Debug)]
@@ -95,6 +99,21 @@ impl Bridge {
     pub fn stderr(&self) -> String {
         let said = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         said.clone()
+    }
+
+    /// Waits until it has written something to its standard error.
+    ///
+    /// # Panics
+    /// When it does not in time.
+    pub async fn until_it_says(&self, what: &str) {
+        let said = async {
+            while !self.stderr().contains(what) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        if timeout(PATIENCE, said).await.is_err() {
+            panic!("nothing of {what:?} in {:?}", self.stderr());
+        }
     }
 
     /// Writes bytes and a line's end.

@@ -21,6 +21,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 /// end, a window on a display.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// The desktop's program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_narthex-desktop");
+
 /// The desktop, as a person would have started it.
 pub(crate) struct Desktop {
     child: Child,
@@ -39,11 +42,21 @@ impl Desktop {
         args: &[&str],
         envs: &[(&str, &str)],
     ) -> Self {
+        let args = [&["--listen", "127.0.0.1:0"], args].concat();
+        Self::start_as_configured(session, home, &args, envs)
+    }
+
+    /// The same where the file says.
+    pub(crate) fn start_as_configured(
+        session: &Session,
+        home: &Path,
+        args: &[&str],
+        envs: &[(&str, &str)],
+    ) -> Self {
         let child = session
-            .command(env!("CARGO_BIN_EXE_narthex-desktop"))
+            .command(PROGRAM)
             .arg("--home")
             .arg(home)
-            .args(["--listen", "127.0.0.1:0"])
             .args(args)
             .envs(envs.iter().copied())
             .stdin(Stdio::null())

@@ -11,6 +11,7 @@ mod desktop;
 mod session;
 mod tray_host;
 
+mod bridge;
 mod lifecycle;
 mod notices;
 mod tray;

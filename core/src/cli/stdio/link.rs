@@ -76,6 +76,15 @@ struct At {
     number: u64,
 }
 
+/// What is done where no core runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    /// One is started.
+    Start,
+    /// It is waited for: a person may have ended it.
+    Wait,
+}
+
 /// What it takes to begin a session.
 #[derive(Debug, Default)]
 struct Beginning {
@@ -91,7 +100,7 @@ enum Broken {
     /// Nobody took it: it can be given again.
     NotTaken,
     /// It was taken, and its answer will not come.
-    Cut,
+    Cut(Trouble),
     /// It was refused.
     Refused(Trouble),
 }
@@ -118,7 +127,9 @@ impl Link {
     /// Finds a core, or starts one, before anybody asks for it.
     pub(super) async fn prepare(&self) {
         // Whoever asks hears why it failed.
-        let _ = self.renew(0, Instant::now() + PATIENCE).await;
+        let _ = self
+            .renew(0, Absent::Start, Instant::now() + PATIENCE)
+            .await;
     }
 
     /// Returns when nobody reads what is said any more.
@@ -142,7 +153,8 @@ impl Link {
         self.standing.clear();
         beginning.words = Some(Words::of(envelope));
         let deadline = Instant::now() + PATIENCE;
-        let begun = self.begin(&mut beginning, deadline, false).await;
+        let begun = self.begin(&mut beginning, Absent::Start, deadline, false);
+        let begun = begun.await;
         if begun.is_err() {
             // Its next one begins.
             beginning.words = None;
@@ -187,7 +199,8 @@ impl Link {
         let (mut sessions, mut repeated) = (0, false);
         loop {
             let Some(at) = self.now() else {
-                self.renew(0, Instant::now() + PATIENCE).await?;
+                self.renew(0, Absent::Start, Instant::now() + PATIENCE)
+                    .await?;
                 continue;
             };
             if envelope.kind == Kind::Batch && at.session.protocol.as_deref() != Some(BATCHES) {
@@ -203,17 +216,18 @@ impl Link {
             if sessions > SESSIONS_MAX {
                 return Err(Trouble::late());
             }
-            if matches!(broken, Broken::Cut) {
+            if let Broken::Cut(trouble) = broken {
                 let is_safe = envelope.is_repeatable()
                     || envelope
                         .tool()
                         .is_some_and(|tool| self.hints.does_no_harm(&tool));
                 if repeated || !is_safe {
-                    return Err(Trouble::core_ended());
+                    return Err(trouble);
                 }
                 repeated = true;
             }
-            self.renew(at.number, Instant::now() + PATIENCE).await?;
+            self.renew(at.number, Absent::Start, Instant::now() + PATIENCE)
+                .await?;
         }
     }
 
@@ -226,7 +240,7 @@ impl Link {
         let mut reply = post.await.map_err(|error| Broken::of(error, has_session))?;
         let is_stream = reply.is_stream();
         let mut is_answered = envelope.ids().is_empty();
-        while let Some(line) = reply.next().await.map_err(|_| Broken::Cut)? {
+        while let Some(line) = reply.next().await.map_err(Broken::cut)? {
             let answers = !is_stream || self.hear(&line, at);
             if answers {
                 if let Some(broken) = self.cut_off(&line, at).await {
@@ -242,7 +256,7 @@ impl Link {
         if is_answered || at.endpoint.is_ready().await {
             Ok(())
         } else {
-            Err(Broken::Cut)
+            Err(Broken::Cut(Trouble::core_ended("")))
         }
     }
 
@@ -283,7 +297,7 @@ impl Link {
         Some(if refused.error.data.retry_safe {
             Broken::NotTaken
         } else {
-            Broken::Cut
+            Broken::Cut(Trouble::core_ended(""))
         })
     }
 
@@ -305,16 +319,16 @@ impl Link {
         }
     }
 
-    /// Begins another session in place of the one of this number, if nobody has yet. Where no core
-    /// runs one is started.
-    async fn renew(&self, number: u64, deadline: Instant) -> Result<(), Trouble> {
+    /// Begins another session in place of the one of this number, if nobody has yet.
+    async fn renew(&self, number: u64, absent: Absent, deadline: Instant) -> Result<(), Trouble> {
         let beginning = timeout_at(deadline, self.beginning.lock()).await;
         let mut beginning = beginning.map_err(|_| Trouble::late())?;
         if beginning.number > number {
             return Ok(());
         }
         let is_renewed = beginning.words.is_some();
-        let begun = self.begin(&mut beginning, deadline, is_renewed).await;
+        let begun = self.begin(&mut beginning, absent, deadline, is_renewed);
+        let begun = begun.await;
         let number = beginning.number;
         drop(beginning);
         begun?;
@@ -335,6 +349,7 @@ impl Link {
     async fn begin(
         &self,
         beginning: &mut Beginning,
+        absent: Absent,
         deadline: Instant,
         is_renewed: bool,
     ) -> Result<Vec<String>, Trouble> {
@@ -344,7 +359,13 @@ impl Link {
             return Err(trouble.clone());
         }
         loop {
-            let reached = self.reach.core(deadline).await;
+            let reached = match absent {
+                Absent::Start => self.reach.core(deadline).await,
+                Absent::Wait => {
+                    let waited = timeout_at(deadline, self.reach.wait()).await;
+                    Ok(waited.map_err(|_| Trouble::late())?)
+                }
+            };
             let endpoint = match reached {
                 Ok(endpoint) => endpoint,
                 Err(trouble) => {
@@ -458,12 +479,17 @@ impl At {
 }
 
 impl Broken {
+    /// The connection broke.
+    fn cut(error: ClientError) -> Self {
+        Self::Cut(Trouble::core_ended(&Failure::from(error).said().detail))
+    }
+
     /// Tells what became of a message by what its post ended with.
     fn of(error: ClientError, has_session: bool) -> Self {
         match error {
             ClientError::NoCore | ClientError::TimedOut => Self::NotTaken,
             ClientError::NotFound(_) if has_session => Self::NotTaken,
-            ClientError::Transport(_) => Self::Cut,
+            ClientError::Transport(_) => Self::cut(error),
             ClientError::Refused(_)
             | ClientError::NotFound(_)
             | ClientError::Rejected(_)

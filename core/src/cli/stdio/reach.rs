@@ -54,9 +54,12 @@ impl Reach {
     }
 
     /// Waits until a core runs, for as long as it takes.
-    pub(super) async fn wait(&self) {
+    pub(super) async fn wait(&self) -> Endpoint {
         let lookout = Lookout::over(&self.home);
-        while !matches!(self.there(), Ok(Some(_))) {
+        loop {
+            if let Ok(Some(endpoint)) = self.there() {
+                return endpoint;
+            }
             lookout.next().await;
         }
     }

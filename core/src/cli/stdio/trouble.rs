@@ -41,10 +41,14 @@ impl Trouble {
     }
 
     /// The core ended with the call in flight, and nobody knows how far it had come.
-    pub(super) fn core_ended() -> Self {
+    pub(super) fn core_ended(why: &str) -> Self {
+        let mut message = "the core ended before the answer came".to_owned();
+        if !why.is_empty() {
+            message = format!("{message}: {why}");
+        }
         Self {
             kind: "core_ended",
-            message: "the core ended before the answer came".to_owned(),
+            message,
             remedy: "Check what the call did before you repeat it.".to_owned(),
             retry_safe: false,
             exit: Exit::Failed,

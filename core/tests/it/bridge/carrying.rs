@@ -162,6 +162,35 @@ async fn what_is_no_message_is_answered_and_the_bridge_goes_on() {
 }
 
 #[tokio::test]
+async fn batches_are_passed_on_where_the_revision_knows_them() {
+    let (core, _) = bridged().await;
+    let mut bridge = Bridge::start(&core.home);
+    bridge.revision = "2025-03-26";
+    let hello = bridge.hello(json!({})).await;
+    assert_eq!(hello["result"]["protocolVersion"], "2025-03-26");
+    let call = json!({"name": "alpha__echo", "arguments": {"text": "hi"}});
+    let batch = json!([
+        {"jsonrpc": "2.0", "id": "a", "method": "ping"},
+        {"jsonrpc": "2.0", "id": "b", "method": "tools/call", "params": call},
+    ]);
+    bridge.write(batch.to_string()).await;
+    // One line with both, or one for each.
+    let mut answers = Vec::new();
+    while answers.len() < 2 {
+        match serde_json::from_str(&bridge.line().await.unwrap()).unwrap() {
+            Value::Array(all) => answers.extend(all),
+            one => answers.push(one),
+        }
+    }
+    answers.sort_by_key(|answer| answer["id"].as_str().map(str::to_owned));
+    assert_eq!(
+        answers[0],
+        json!({"jsonrpc": "2.0", "id": "a", "result": {}})
+    );
+    assert_eq!(answers[1]["result"]["content"][0]["text"], "hi");
+}
+
+#[tokio::test]
 async fn results_and_errors_come_as_the_server_wrote_them() {
     let (_core, mut bridge) = bridged().await;
     for seed in 0..MESSAGES {

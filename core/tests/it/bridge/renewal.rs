@@ -123,7 +123,7 @@ async fn a_question_of_the_old_core_is_taken_back_and_an_answer_to_it_reaches_no
     let id = bridge.send("tools/call", call).await;
     let old = bridge.message("elicitation/create").await;
 
-    let _core = core.restarted().await;
+    let core = core.restarted().await;
 
     let cancelled = bridge.message("notifications/cancelled").await;
     assert_eq!(cancelled["params"]["requestId"], old["id"]);
@@ -134,6 +134,8 @@ async fn a_question_of_the_old_core_is_taken_back_and_an_answer_to_it_reaches_no
         bridge.answer(&id).await["error"]["data"]["kind"],
         "core_ended"
     );
+    core.wait_until("alpha", |server| server.is("connected"))
+        .await;
     let question = json!({"method": "elicitation/create", "params": {"message": "new"}});
     let call = json!({"name": "alpha__ask", "arguments": question});
     let id = bridge.send("tools/call", call).await;

@@ -88,11 +88,12 @@ async fn a_core_that_cannot_start_is_explained_to_whoever_asks() {
     );
     assert_eq!(error["data"]["kind"], "no_core");
     assert_eq!(error["data"]["retry_safe"], true);
-    assert!(bridge.stderr().contains("trust.db"), "{}", bridge.stderr());
+    bridge.until_it_says("trust.db").await;
     // What was in the way is gone, and the same bridge goes on.
     std::fs::remove_dir(home.path().join("trust.db")).unwrap();
     sleep(std::time::Duration::from_secs(1)).await;
-    assert!(bridge.hello(json!({})).await["result"].is_object());
+    let hello = bridge.hello(json!({})).await;
+    assert!(hello["result"].is_object(), "{hello}");
 }
 
 #[tokio::test]

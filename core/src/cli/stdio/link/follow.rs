@@ -1,6 +1,9 @@
 //! What the core says without being asked, from one session to the next.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream};
 use reqwest::StatusCode;
@@ -11,12 +14,15 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{At, Link, PATIENCE};
+use super::{Absent, At, Link};
 use crate::{
     cli::stdio::{standing::Wish, trouble::text},
     client::{mcp::one_line, retry::Retry},
     mcp,
 };
+
+/// How long a session may take to begin that nobody has asked for: meanwhile a request waits for it.
+const FOLLOWING: Duration = Duration::from_secs(1);
 
 /// How many wishes are asked for at once.
 const WISHES_AT_ONCE: usize = 8;
@@ -87,8 +93,10 @@ impl Link {
 
     /// Begins another session where a core runs.
     async fn follow_to_next(&self, number: u64) {
+        // Not held while nobody is there: a request of the client's starts one.
         self.reach.wait().await;
-        if let Err(trouble) = self.renew(number, Instant::now() + PATIENCE).await {
+        let deadline = Instant::now() + FOLLOWING;
+        if let Err(trouble) = self.renew(number, Absent::Wait, deadline).await {
             tracing::debug!(?trouble, "no session to follow");
             self.reach.pause().await;
         }
