@@ -353,6 +353,11 @@ impl Lane {
             Stage::Asked(question) => match rng.u8(0..4) {
                 0 => {
                     client.gives_up(&call, rng).await;
+                    if server.tells == Tells::Connection {
+                        // It may be of no call, and lasts until it is answered.
+                        let error = json!({"code": -1, "message": client.word()});
+                        client.answers(&question, json!({"error": error})).await;
+                    }
                     self.cancelled(who, &server, rng).await;
                     None
                 }
@@ -448,7 +453,8 @@ impl Lane {
                     }
                 }
             };
-            timeout(SOON, waiting).await.expect("nobody waits");
+            let done = timeout(SOON, waiting).await;
+            done.unwrap_or_else(|_| panic!("{} waits", server.name));
         }
     }
 }
