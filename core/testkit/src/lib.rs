@@ -27,8 +27,11 @@ pub mod verbatim;
 pub mod forwarder;
 pub mod load;
 pub mod messy;
+pub mod peer;
 pub mod pipe;
+pub mod proxy;
 pub mod table;
+pub mod tls;
 pub mod view;
 
 #[cfg(target_os = "linux")]

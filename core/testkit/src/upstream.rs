@@ -55,6 +55,15 @@ impl Upstream {
         &self.url
     }
 
+    /// Returns where it listens.
+    ///
+    /// # Panics
+    /// When its address names none.
+    pub fn address(&self) -> std::net::SocketAddr {
+        let authority = self.url.split('/').nth(2).expect("an address has a host");
+        authority.parse().expect("it says where it listens")
+    }
+
     /// Returns its process id.
     ///
     /// # Panics
