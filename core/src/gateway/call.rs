@@ -30,8 +30,9 @@ use crate::{
 /// takes the silence for a dead connection.
 pub(super) const STREAM_AFTER: Duration = Duration::from_secs(10);
 
-/// How often a client's own connection is opened anew for one request that did not reach it.
-const OWN_TRIES_MAX: usize = 2;
+/// How often a client's own connection is opened anew, or a session that had expired begun anew, for
+/// one request that did not reach the server.
+const TRIES_MAX: usize = 2;
 
 /// A request for a server on its way: everything that was found out before it is sent.
 pub(super) struct Call {
@@ -205,10 +206,7 @@ impl Call {
             let mut sent = false;
             match self.ask(&endpoint, &mut sent).await {
                 Ok(reply) => return Ok(reply),
-                Err(
-                    CallError::NotConnected | CallError::Unreachable | CallError::SessionExpired,
-                ) if endpoint.is_over() || tries < OWN_TRIES_MAX => {
-                    // The server never acted on it.
+                Err(error) if error.left_undone() && self.again(&error, &endpoint, tries) => {
                     tries += 1;
                     gone = endpoint.is_over().then_some(endpoint);
                 }
@@ -222,6 +220,12 @@ impl Call {
                 }
             }
         }
+    }
+
+    /// Whether what did not get through to a server is sent to it again.
+    fn again(&self, error: &CallError, endpoint: &Endpoint, tries: usize) -> bool {
+        // Who forgets every session at once is not asked for ever.
+        tries < TRIES_MAX || (endpoint.is_over() && *error != CallError::SessionExpired)
     }
 
     /// Asks a server when it is this call's turn. `sent` says whether it came to that.
@@ -289,6 +293,9 @@ impl Counted<'_> {
                 | CallError::NotMcp
                 | CallError::NotOpened(_)
                 | CallError::Unreachable
+                | CallError::Proxy(_)
+                | CallError::Untrusted(_)
+                | CallError::Overloaded { .. }
                 | CallError::Busy { .. },
             ) => Outcome::Failed,
         };

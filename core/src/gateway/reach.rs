@@ -102,9 +102,21 @@ pub(super) fn refusal(server: &str, error: &CallError, repeatable: bool) -> Refu
                 Refusal::of_server(kind, Fault::Person, server, message, remedy),
             )
         }
+        CallError::Overloaded {
+            status,
+            retry_after,
+        } => {
+            let remedy = "Try again when it says; ask it for less at once.";
+            let mut refusal = of_server("server_busy", remedy);
+            refusal.retry_after = *retry_after;
+            // 429 is said instead of acting.
+            unsafe_unless(repeatable || *status == 429, refusal)
+        }
         CallError::NotConnected
         | CallError::NotOpened(_)
         | CallError::Unreachable
+        | CallError::Proxy(_)
+        | CallError::Untrusted(_)
         | CallError::SessionExpired => of_server("not_connected", "Try again in a moment."),
         CallError::TimedOut => unsafe_unless(
             repeatable,

@@ -1,6 +1,8 @@
 //! Server-sent events (WHATWG HTML, 9.2) on the wire path: read without a copy of what is not
 //! needed, written without one of what is large.
 
+use std::time::Duration;
+
 use axum::http::HeaderValue;
 use bytes::{Bytes, BytesMut};
 
@@ -46,6 +48,8 @@ pub struct Reader {
     after_return: bool,
     /// The first line was read.
     begun: bool,
+    last_id: Option<String>,
+    retry: Option<Duration>,
 }
 
 impl Reader {
@@ -60,7 +64,30 @@ impl Reader {
             has_data: false,
             after_return: false,
             begun: false,
+            last_id: None,
+            retry: None,
         }
+    }
+
+    /// Returns the id from which a stream that was cut is gone on with: the last one that an event
+    /// had, with data or without. `None` where there was none, or an empty one took it back.
+    pub fn last_id(&self) -> Option<&str> {
+        self.last_id.as_deref()
+    }
+
+    /// Returns how long the stream wants to be left alone before it is opened again.
+    pub const fn retry(&self) -> Option<Duration> {
+        self.retry
+    }
+
+    /// Begins with another stream that goes on with this one: half an event is forgotten, the last
+    /// id and the wait are kept.
+    pub fn go_on(&mut self) {
+        *self = Self {
+            last_id: self.last_id.take(),
+            retry: self.retry,
+            ..Self::new(self.limit)
+        };
     }
 
     /// Takes the next bytes of the stream.
@@ -81,6 +108,9 @@ impl Reader {
             };
             self.begun = true;
             if line.is_empty() {
+                if let Some(id) = &self.pending.id {
+                    self.last_id = Some(id.clone()).filter(|id| !id.is_empty());
+                }
                 if self.has_data {
                     self.has_data = false;
                     let mut event = std::mem::take(&mut self.pending);
@@ -142,6 +172,11 @@ impl Reader {
             b"event" => self.pending.name = String::from_utf8_lossy(value).into_owned(),
             b"id" if !value.contains(&0) => {
                 self.pending.id = Some(String::from_utf8_lossy(value).into_owned())
+            }
+            b"retry" if value.iter().all(u8::is_ascii_digit) => {
+                let ms = std::str::from_utf8(value).ok();
+                let ms = ms.and_then(|ms| ms.parse().ok());
+                self.retry = ms.map(Duration::from_millis).or(self.retry);
             }
             _ => {}
         }
@@ -244,6 +279,29 @@ mod tests {
                 message(None),
             ]
         );
+    }
+
+    #[test]
+    fn what_a_cut_stream_goes_on_from_is_the_last_whole_event() {
+        let mut reader = Reader::new(1024);
+        let place = |reader: &Reader| (reader.last_id().map(str::to_owned), reader.retry());
+        let mut push = |bytes: &[u8]| {
+            reader.push(bytes);
+            while reader.next_event().unwrap().is_some() {}
+            place(&reader)
+        };
+        let at = |id: &str, ms| (Some(id.to_owned()), Some(Duration::from_millis(ms)));
+
+        assert_eq!(push(b"retry: 500\n"), (None, at("", 500).1));
+        assert_eq!(push(b"id: 1\n\nretry: -1\nretry:\n"), at("1", 500));
+        assert_eq!(push(b"id: 2\ndata: half"), at("1", 500));
+        reader.go_on();
+        assert_eq!(place(&reader), at("1", 500));
+        reader.push(b"data: whole\n\nid\nretry: 7\n\n");
+        let event = reader.next_event().unwrap().unwrap();
+        assert_eq!(event.data, &b"whole"[..], "the half is forgotten");
+        assert_eq!(reader.next_event(), Ok(None));
+        assert_eq!(place(&reader), (None, Some(Duration::from_millis(7))));
     }
 
     #[test]

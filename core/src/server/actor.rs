@@ -10,8 +10,8 @@ use tokio::{
 };
 
 use super::{
-    Backoff, Cause, CauseKind, Circumstances, Effect, HttpFlavor, Input, Phase, ServerName,
-    SessionMode, Spec, Transport, logs::Log,
+    Backoff, Cause, CauseKind, Circumstances, Effect, HttpFlavor, Input, Phase, Renewals,
+    ServerName, SessionMode, Spec, Transport, logs::Log,
 };
 use crate::{
     api::wire::{IdleReason, Stage},
@@ -19,8 +19,8 @@ use crate::{
     desired::Aim,
     metrics::Metrics,
     upstream::{
-        self, Audience, Connection, Connector, Endpoint, Introduction, Link, Opener, Pool, Signals,
-        Turns,
+        self, Audience, CallError, Connection, Connector, Endpoint, Introduction, Link, Opener,
+        Pool, Signals, Turns,
     },
     view::Reporter,
 };
@@ -101,6 +101,7 @@ pub struct Actor {
     stages: (mpsc::UnboundedSender<Stage>, mpsc::UnboundedReceiver<Stage>),
     /// What is known of an address that may speak the older transport only.
     older: Option<Older>,
+    renewals: Renewals,
     /// Connections on their way down.
     closing: JoinSet<()>,
     wake_at: Option<Instant>,
@@ -125,6 +126,7 @@ enum Wakeup {
     Reached(Stage),
     Introduced(Result<Endpoint, Cause>),
     Ended(Cause),
+    Expired,
     ListsChanged,
     Listed,
     Spoken,
@@ -151,6 +153,7 @@ impl Actor {
             // Bounded by the three stages of one attempt.
             stages: mpsc::unbounded_channel(),
             older: None,
+            renewals: Renewals::default(),
             closing: JoinSet::new(),
             wake_at: None,
             tell_at: Instant::now(),
@@ -162,7 +165,7 @@ impl Actor {
     pub async fn run(mut self, mut wanted: watch::Receiver<Aim>) -> Exit {
         wanted.mark_changed();
         loop {
-            let lists = self.announced_lists();
+            let (lists, session) = (self.announced_lists(), self.session());
             let wakeup = tokio::select! {
                 biased;
                 changed = wanted.changed() => match changed {
@@ -171,6 +174,7 @@ impl Actor {
                 },
                 opened = work(&mut self.opening) => Wakeup::Opened(opened),
                 cause = ended(&mut self.link) => Wakeup::Ended(cause),
+                () = expired(session) => Wakeup::Expired,
                 Some(stage) = self.stages.1.recv() => Wakeup::Reached(stage),
                 introduced = work(&mut self.introducing) => Wakeup::Introduced(introduced),
                 () = work(&mut self.listing) => Wakeup::Listed,
@@ -199,6 +203,13 @@ impl Actor {
             }
             _ => None,
         }
+    }
+
+    /// Returns what tells of the end of the session, while another could be begun.
+    fn session(&self) -> Option<Arc<Signals>> {
+        let link = self.link.as_ref()?;
+        let up = matches!(self.phase, Phase::Connected { .. });
+        up.then(|| Arc::clone(link.connection.signals()))
     }
 
     fn handle(&mut self, wakeup: Wakeup) {
@@ -235,6 +246,7 @@ impl Actor {
                 });
             }
             Wakeup::Ended(cause) => self.lost(cause),
+            Wakeup::Expired => self.expired(),
             Wakeup::Reached(stage) => self.apply(Input::Reached(stage)),
             Wakeup::Introduced(Ok(endpoint)) => {
                 self.pool = endpoint.pool().cloned();
@@ -290,7 +302,20 @@ impl Actor {
         }
     }
 
+    fn expired(&mut self) {
+        if self.renewals.spend(Instant::now()) {
+            self.log.core("its session had expired; beginning another");
+            self.apply(Input::Expired);
+        } else {
+            self.lost(upstream::forgetful());
+        }
+    }
+
     fn lost(&mut self, cause: Cause) {
+        if let Some(link) = &self.link {
+            // Those in flight are told at once, and that it was nobody's decision.
+            link.connection.pending().close(CallError::ServerEnded);
+        }
         tracing::info!(server = %self.reporter.server(), cause = cause.kind.as_str(), "connection lost");
         self.log.core(&cause.message);
         self.again = Some(cause.kind.as_str());
@@ -318,6 +343,7 @@ impl Actor {
                 self.let_go();
                 self.connect();
             }
+            Some(Effect::Renew) => self.renew(),
             Some(Effect::Release) => {
                 self.let_go();
                 if let Phase::Error { retry_at, .. } = &self.phase {
@@ -346,6 +372,15 @@ impl Actor {
         }
         if let Some(pool) = self.pool.take() {
             self.closing.spawn(pool.close());
+        }
+    }
+
+    /// Begins another session on the connection that is there, beside the calls in flight on it.
+    fn renew(&mut self) {
+        self.listing = None;
+        if let Some(link) = &self.link {
+            link.connection.begin_anew();
+            self.introducing = Some(Box::pin(self.introduction(link.connection.clone())));
         }
     }
 
@@ -403,6 +438,8 @@ impl Actor {
         let spec = self.spec.clone();
         let (server, context) = (self.reporter.server().clone(), self.context.clone());
         let (log, older) = (self.log.clone(), self.older.is_some());
+        // Clients keep the connections of their own while the one that is watched begins anew.
+        let kept = self.pool.clone();
         let stages = self.stages.0.clone();
         let default = if self.proven {
             Spec::INIT_TIMEOUT
@@ -429,19 +466,22 @@ impl Actor {
             }
             let metrics = context.metrics.calls(server.as_str());
             let pool = (spec.session == SessionMode::PerClient).then(|| {
-                Pool::new(Opener {
-                    connector: Arc::clone(&context.connector),
-                    server: server.clone(),
-                    spec: if older {
-                        Arc::new(spec.over_sse())
-                    } else {
-                        Arc::clone(&spec)
-                    },
-                    log,
-                    audience: context.audience.clone(),
-                    messages: context.metrics.messages(server.as_str()),
+                kept.unwrap_or_else(|| {
+                    Pool::new(Opener {
+                        connector: Arc::clone(&context.connector),
+                        server: server.clone(),
+                        spec: if older {
+                            Arc::new(spec.over_sse())
+                        } else {
+                            Arc::clone(&spec)
+                        },
+                        log,
+                        audience: context.audience.clone(),
+                        messages: context.metrics.messages(server.as_str()),
+                    })
                 })
             });
+            connection.signals().renewed();
             let endpoint = Endpoint::new(
                 server,
                 connection,
@@ -541,6 +581,13 @@ async fn work<T>(slot: &mut Work<T>) -> T {
 async fn ended(link: &mut Option<Box<Link>>) -> Cause {
     match link {
         Some(link) => link.ended().await,
+        None => pending().await,
+    }
+}
+
+async fn expired(signals: Option<Arc<Signals>>) {
+    match signals {
+        Some(signals) => signals.expired().await,
         None => pending().await,
     }
 }

@@ -1,5 +1,10 @@
 use std::time::Duration;
 
+/// The longest wait that a server may name, in `Retry-After` or as the `retry` of its events. One that
+/// wants to be left alone for longer is asked after this time all the same: its machine's clock may
+/// be wrong, and a person waits.
+pub const NAMED_WAIT_MAX: Duration = Duration::from_secs(5 * 60);
+
 /// How long after which failure the next attempt is, and when to give up.
 ///
 /// Exponential with full jitter (Brooker, "Exponential Backoff And Jitter", 2015): ten servers that

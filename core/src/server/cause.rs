@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// Why a server is not connected: typed, in words for people, with what would help.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Cause {
     pub remedy: String,
     /// The last lines of the server's standard error, oldest first. Written by the server.
     pub last_lines: Vec<String>,
+    /// After what time it may be tried again, where the server says so.
+    pub retry_after: Option<Duration>,
 }
 
 /// The kind of a [`Cause`].
@@ -24,6 +26,8 @@ pub enum CauseKind {
     Exited,
     /// The connection ended.
     ConnectionLost,
+    /// The address forgets its sessions, more often than they are renewed for.
+    SessionExpired,
     /// No answer to `initialize`, or to the first lists, in time.
     InitTimeout,
     /// What it answered is not MCP.
@@ -34,6 +38,8 @@ pub enum CauseKind {
     InitializeRefused,
     /// Nothing listens at the address, or it cannot be reached.
     Unreachable,
+    /// The address shows a certificate that is not trusted.
+    Untrusted,
     /// The address sends elsewhere.
     Redirected,
     /// The address answers with something that is no MCP endpoint, such as a web page.
@@ -56,11 +62,13 @@ impl CauseKind {
             Self::SpawnFailed => "spawn_failed",
             Self::Exited => "exited",
             Self::ConnectionLost => "connection_lost",
+            Self::SessionExpired => "session_expired",
             Self::InitTimeout => "init_timeout",
             Self::InvalidReply => "invalid_reply",
             Self::UnsupportedRevision => "unsupported_revision",
             Self::InitializeRefused => "initialize_refused",
             Self::Unreachable => "unreachable",
+            Self::Untrusted => "certificate_not_trusted",
             Self::Redirected => "redirected",
             Self::NotMcp => "not_mcp",
             Self::HttpStatus => "http_status",
@@ -81,10 +89,12 @@ impl CauseKind {
             | Self::SignInNeeded => true,
             Self::Exited
             | Self::ConnectionLost
+            | Self::SessionExpired
             | Self::InitTimeout
             | Self::InvalidReply
             | Self::InitializeRefused
             | Self::Unreachable
+            | Self::Untrusted
             | Self::HttpStatus
             | Self::MessageTooLong
             | Self::Internal => false,
@@ -100,6 +110,7 @@ impl Cause {
             message: message.into(),
             remedy: remedy.into(),
             last_lines: Vec::new(),
+            retry_after: None,
         }
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Backoff, Cause};
+use super::{Backoff, Cause, backoff::NAMED_WAIT_MAX};
 use crate::api::wire::{IdleReason, Stage};
 
 /// Where a server's lifecycle is, with only what is true there.
@@ -76,6 +76,8 @@ pub enum Input<E> {
     Up(E),
     /// The attempt failed, or the connection was lost.
     Lost(Cause),
+    /// The server has forgotten the session that the connection was for.
+    Expired,
     /// The time of the next attempt has come.
     TimerFired,
     /// The connection is down, and all it started is gone.
@@ -91,6 +93,8 @@ pub enum Effect {
     Close,
     /// Let go of what is lost without waiting for it, and begin an attempt.
     Reconnect,
+    /// Begin another session on the connection that is there.
+    Renew,
     /// Let go of what is lost, and say [`Input::TimerFired`] at the time of the next attempt.
     Release,
     /// End.
@@ -151,7 +155,8 @@ impl<E> Phase<E> {
                 I::Lost(cause),
             ) => {
                 let lasted = world.now.duration_since(*since) >= LASTED;
-                if !cause.kind.is_final() && (lasted || *failures == 0) {
+                let at_once = cause.retry_after.is_none() && !cause.kind.is_final();
+                if at_once && (lasted || *failures == 0) {
                     // The first restart is immediate; a connection that did not last has failed.
                     (
                         connecting(if lasted { 1 } else { 2 }),
@@ -161,6 +166,16 @@ impl<E> Phase<E> {
                     Self::failed(if lasted { 1 } else { failures + 1 }, cause, world)
                 }
             }
+
+            // Nothing failed, so nothing is counted and nobody waits.
+            (P::Connected { failures, .. }, I::Expired) => (
+                P::Connecting {
+                    attempt: failures + 1,
+                    stage: Stage::Initializing,
+                    since: world.now,
+                },
+                Some(Effect::Renew),
+            ),
 
             (P::Connecting { .. } | P::Connected { .. }, I::WantFresh) => {
                 (P::Disconnecting { next: Next::Up }, Some(Effect::Close))
@@ -198,6 +213,10 @@ impl<E> Phase<E> {
 
             // What came too late, or says what already holds.
             (P::Idle(_), I::Reached(_) | I::Up(_) | I::Lost(_) | I::TimerFired | I::Closed)
+            | (
+                P::Idle(_) | P::Connecting { .. } | P::Disconnecting { .. } | P::Error { .. },
+                I::Expired,
+            )
             | (P::Connecting { .. }, I::WantUp | I::TimerFired | I::Closed)
             | (
                 P::Connected { .. },
@@ -220,7 +239,8 @@ impl<E> Phase<E> {
         } else {
             world.backoff.wait(failures, world.jitter)
         };
-        let retry_at = wait.map(|wait| world.now + wait);
+        let named = cause.retry_after.unwrap_or_default().min(NAMED_WAIT_MAX);
+        let retry_at = wait.map(|wait| world.now + wait.max(named));
         (
             Phase::Error {
                 cause: Arc::new(cause),
@@ -246,6 +266,8 @@ impl<E> Phase<E> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -325,6 +347,37 @@ mod tests {
     }
 
     #[test]
+    fn the_next_attempt_is_not_before_the_server_wants_it() {
+        let now = Instant::now();
+        let busy = |seconds| Cause {
+            retry_after: Some(Duration::from_secs(seconds)),
+            ..Cause::new(CauseKind::HttpStatus, "busy", "wait")
+        };
+        for (seconds, wait) in [(0, 500), (7, 7_000), (86_400, 300_000)] {
+            let mut phase = connected(now, 0);
+            let effect = phase.apply(Input::Lost(busy(seconds)), &world(now));
+            assert_eq!(effect, Some(Effect::Release));
+            let Phase::Error { retry_at, .. } = phase else {
+                panic!("an error expected")
+            };
+            assert_eq!(retry_at, Some(now + Duration::from_millis(wait)));
+        }
+    }
+
+    #[test]
+    fn an_expired_session_is_renewed_and_counts_for_nothing() {
+        let now = Instant::now();
+        let mut phase = connected(now, 3);
+        assert_eq!(
+            phase.apply(Input::Expired, &world(now)),
+            Some(Effect::Renew)
+        );
+        assert_eq!(phase.apply(Input::Expired, &world(now)), None);
+        assert_eq!(phase.apply(Input::Up(()), &world(now)), None);
+        assert_eq!(phase, connected(now, 3));
+    }
+
+    #[test]
     fn a_wish_during_the_way_down_waits_for_its_end() {
         let now = Instant::now();
         let mut phase = connected(now, 0);
@@ -348,6 +401,7 @@ mod tests {
             Just(Input::Reached(Stage::Listing)),
             Just(Input::Up(())),
             Just(lost()),
+            Just(Input::Expired),
             Just(Input::TimerFired),
             Just(Input::Closed),
         ]

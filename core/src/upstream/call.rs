@@ -92,6 +92,14 @@ pub enum CallError {
     /// The address answered with an HTTP error.
     #[error("the server answered with HTTP status {0}")]
     HttpStatus(u16),
+    /// The address has too much to do (HTTP status 429 or 503).
+    #[error("the server has too much to do (HTTP status {status})")]
+    Overloaded {
+        /// The status.
+        status: u16,
+        /// After what time it may be asked again, where it says so.
+        retry_after: Option<Duration>,
+    },
     /// The address sends elsewhere.
     #[error("the address redirects to another place")]
     Redirected,
@@ -107,6 +115,12 @@ pub enum CallError {
     /// The address cannot be reached, so the server did nothing.
     #[error("the address cannot be reached")]
     Unreachable,
+    /// The proxy on the way to the address does not lead to it, so the server did nothing.
+    #[error("the proxy {0}")]
+    Proxy(String),
+    /// The address shows a certificate that is not trusted, so it was told nothing.
+    #[error("the address shows a certificate that {0}")]
+    Untrusted(&'static str),
     /// There was no place for it, so the server never saw it.
     #[error("{why}")]
     Busy {
@@ -132,6 +146,55 @@ pub enum Busy {
     /// Its time ran out while it waited for calls to any server.
     #[error("calls to all servers together took all its time")]
     AllLate,
+}
+
+impl CallError {
+    /// Whether the request did not get through to the server, so that it is sent again where that may
+    /// help: on another connection, or in another session.
+    pub const fn left_undone(&self) -> bool {
+        match self {
+            Self::NotConnected
+            | Self::SessionExpired
+            | Self::Unreachable
+            | Self::Proxy(_)
+            | Self::Untrusted(_) => true,
+            Self::ServerEnded
+            | Self::Revoked(_)
+            | Self::TimedOut
+            | Self::NotReading
+            | Self::InvalidReply(_)
+            | Self::TooLong
+            | Self::NotOpened(_)
+            | Self::HttpStatus(_)
+            | Self::Overloaded { .. }
+            | Self::Busy { .. }
+            | Self::Redirected
+            | Self::SignInNeeded
+            | Self::NotMcp => false,
+        }
+    }
+
+    /// Whether the connection on which it happened is of no more use: whoever asks next would get
+    /// the same.
+    pub(super) const fn ends_connection(&self) -> bool {
+        match self {
+            Self::Unreachable | Self::Proxy(_) | Self::Untrusted(_) | Self::SignInNeeded => true,
+            Self::NotConnected
+            | Self::ServerEnded
+            | Self::Revoked(_)
+            | Self::SessionExpired
+            | Self::TimedOut
+            | Self::NotReading
+            | Self::InvalidReply(_)
+            | Self::TooLong
+            | Self::NotOpened(_)
+            | Self::HttpStatus(_)
+            | Self::Overloaded { .. }
+            | Self::Busy { .. }
+            | Self::Redirected
+            | Self::NotMcp => false,
+        }
+    }
 }
 
 /// The decision that ended the calls in flight.

@@ -45,6 +45,8 @@ pub struct Endpoint {
 struct Inner {
     server: ServerName,
     connection: Connection,
+    /// The session of the connection whose lists were reviewed.
+    renewals: u64,
     introduction: Introduction,
     spec: Arc<Spec>,
     /// A place for each call that may be in flight.
@@ -97,6 +99,7 @@ impl Endpoint {
         Self {
             inner: Arc::new(Inner {
                 server,
+                renewals: connection.renewals(),
                 connection,
                 introduction,
                 spec,
@@ -150,7 +153,8 @@ impl Endpoint {
 
     /// Whether a connection of it that turned out to be no more means that it is no more itself.
     pub fn is_over(&self) -> bool {
-        self.is_shared() || self.inner.connection.pending().closed().is_some()
+        let connection = &self.inner.connection;
+        (self.is_shared() && connection.has_ended()) || connection.pending().closed().is_some()
     }
 
     /// Returns the connections of clients' own, where each has one.
@@ -410,6 +414,11 @@ impl Lease {
         request: &Outgoing,
         caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
+        let inner = &self.endpoint.inner;
+        if self.own.is_none() && inner.connection.renewals() != inner.renewals {
+            // Another session may offer something else under the same name.
+            return Err(CallError::SessionExpired);
+        }
         self.connection().request(request, caller).await
     }
 }

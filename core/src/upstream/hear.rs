@@ -4,21 +4,94 @@
 //! the call) or where only one client has calls in flight. What is for everybody goes to the
 //! [`Audience`]; a question that could be anybody's is refused.
 
-use super::{
-    Pending, Signals,
-    caller::Whose,
-    question::{Back, Question, no_client, not_declared, several_clients},
-};
-use crate::mcp::{Envelope, Kind};
+use std::sync::Arc;
 
-/// The parts of a connection that hearing takes.
-pub(super) struct Ear<'a> {
-    pub(super) pending: &'a Pending,
-    pub(super) signals: &'a Signals,
-    pub(super) back: &'a Back,
+use super::{
+    CallError, Caller, Pending, Reply, Signals, Ticket,
+    caller::Whose,
+    next_number,
+    oddities::Oddity,
+    question::{Back, Question, Way, no_client, not_declared, several_clients},
+};
+use crate::{
+    mcp::{Envelope, InvalidEnvelope, Kind, json},
+    runtime::by_size,
+};
+
+/// What every connection has, whatever carries its messages: the requests in flight, what its actor
+/// is told, and the way back for what is asked.
+#[derive(Debug)]
+pub(super) struct Ear {
+    pub(super) pending: Arc<Pending>,
+    pub(super) signals: Arc<Signals>,
+    back: Back,
 }
 
-impl Ear<'_> {
+impl Ear {
+    /// Makes room for `calls` at once on a connection on which answers go back by `way`.
+    pub(super) fn new(calls: usize, way: Way) -> Self {
+        Self {
+            pending: Arc::new(Pending::new(calls)),
+            signals: Arc::default(),
+            back: Back {
+                connection: next_number(),
+                way,
+            },
+        }
+    }
+
+    /// Takes a place among the requests in flight, before anything is sent.
+    ///
+    /// # Errors
+    /// When all are taken, or the connection has ended.
+    pub(super) fn open(&self, caller: Option<Arc<dyn Caller>>) -> Result<Ticket, CallError> {
+        let ticket = self.pending.open(caller).ok_or(CallError::NotReading)?;
+        match self.pending.closed() {
+            None => Ok(ticket),
+            // It ended before this was sent.
+            Some(CallError::ServerEnded) => Err(CallError::NotConnected),
+            Some(reason) => Err(reason.clone()),
+        }
+    }
+
+    /// Takes whatever message comes where any may come: an answer finds who waits for it. Returns
+    /// whether somebody waited for it.
+    pub(super) fn took(&self, message: &Envelope) -> bool {
+        match message.kind() {
+            Kind::Notification | Kind::Request => {
+                self.heard(message, None);
+                false
+            }
+            Kind::Result | Kind::Error => self.answered(message),
+        }
+    }
+
+    /// Takes what cannot be read as a message. Where it begins as the answer to a request it is its
+    /// answer; returns whether somebody waited for that.
+    pub(super) fn unreadable(&self, text: &[u8], error: &InvalidEnvelope) -> bool {
+        let id = by_size(text.len(), || begun_id(text));
+        let reason = CallError::InvalidReply(error.to_string());
+        let known = id.is_some_and(|id| self.pending.complete(id, Err(reason)));
+        if known {
+            let what = format_args!("its answer cannot be read: {error}");
+            self.signals.oddities().note(Oddity::Unreadable, what);
+        }
+        known
+    }
+
+    fn answered(&self, message: &Envelope) -> bool {
+        let id = message.id_number();
+        let known = id
+            .zip(Reply::of(message))
+            .is_some_and(|(id, reply)| self.pending.complete(id, Ok(reply)));
+        if !known {
+            let what = format_args!("it answered a request that nobody waits for");
+            self.signals.oddities().note(Oddity::NobodyWaits, what);
+            self.pending.fail_only(id, &under_no_id());
+        }
+        known
+    }
+
     /// Hears a request or a notification; `cause` is the call on whose reply stream it came.
     pub(super) fn heard(&self, message: &Envelope, cause: Option<u64>) {
         match message.kind() {
@@ -109,4 +182,24 @@ impl Ear<'_> {
             (whose, _) => whose,
         }
     }
+}
+
+/// An answer came that nobody can have asked for.
+pub(super) fn under_no_id() -> CallError {
+    CallError::InvalidReply("it came under an id that was never given".to_owned())
+}
+
+/// Returns the id of what cannot be read as a message and, as far as it can be read, is an answer.
+fn begun_id(text: &[u8]) -> Option<u64> {
+    let members = json::Members::of(text, json::skip_space(text, 0));
+    let mut id = None;
+    for member in members.map_while(Result::ok) {
+        if member.is(text, "method") {
+            return None;
+        }
+        if member.is(text, "id") {
+            id = Some(member.value);
+        }
+    }
+    std::str::from_utf8(&text[id?]).ok()?.parse().ok()
 }

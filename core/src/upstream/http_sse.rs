@@ -2,7 +2,7 @@
 //! address, named by its first event, to which messages are posted.
 //!
 //! The stream is the session: when it ends, so does the connection, and another begins with another
-//! `initialize`. So the source of events never connects again by itself.
+//! `initialize`. So it is never opened again here.
 
 use std::{
     collections::BTreeMap,
@@ -13,33 +13,25 @@ use std::{
     time::Duration,
 };
 
+use axum::http::{Method, StatusCode};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use hyper_rustls::ConfigBuilderExt as _;
-use reqwest::{
-    Client, StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
-    redirect::Policy,
-};
-use reqwest_eventsource::{Error, Event, EventSource, retry::Never};
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
 use url::Url;
 
 use super::{
     CallError, Caller, Pending, Reply, Signals,
     cancel::CancelOnDrop,
     hear::Ear,
-    introduction, next_number,
-    question::{Back, Way},
+    http::{Address, Events, Form, TooLong, refused},
+    introduction::cause,
+    pace::Pace,
+    question::Way,
 };
 use crate::{
-    mcp::{Envelope, Kind, Outgoing, Revision, SERVER_MESSAGE_BYTES_MAX},
+    mcp::{Envelope, Outgoing, Revision},
     runtime::by_size,
     server::{Cause, CauseKind, Value},
 };
-
-/// Long enough for a handshake over a bad mobile link; an address on this machine answers at once.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a server may take to say where messages go: it knows when the stream begins.
 const ENDPOINT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,12 +42,9 @@ const POST_TIMEOUT: Duration = Duration::from_secs(30);
 /// A connection over HTTP+SSE.
 #[derive(Debug)]
 pub struct SseConnection {
-    client: Client,
-    messages: Url,
-    headers: HeaderMap,
+    messages: Address,
     revision: OnceLock<Revision>,
-    pending: Arc<Pending>,
-    signals: Arc<Signals>,
+    ear: Arc<Ear>,
     reader: Mutex<Option<JoinHandle<()>>>,
     closing: AtomicBool,
     own: Weak<Self>,
@@ -71,43 +60,28 @@ impl SseConnection {
         headers: &BTreeMap<String, Value>,
         calls: usize,
     ) -> Result<Arc<Self>, Cause> {
-        let client = client(url)?;
-        let headers = header_map(headers)?;
-        let request = client.get(url.clone()).headers(headers.clone());
-        let mut source = EventSource::new(request)
-            .map_err(|error| Cause::new(CauseKind::Internal, error.to_string(), "Report this."))?;
-        source.set_retry_policy(Box::new(Never));
-        let named = tokio::time::timeout(ENDPOINT_TIMEOUT, endpoint(&mut source)).await;
-        let named = named
-            .unwrap_or(Err(CallError::TimedOut))
-            .map_err(|error| introduction::cause(&error))?;
+        let address = Address::new(url, headers)?;
+        let opened = timeout(ENDPOINT_TIMEOUT, stream(&address)).await;
+        let opened = opened.unwrap_or(Err(CallError::TimedOut));
+        let (events, named) = opened.map_err(|error| cause(&error))?;
         let messages = url
             .join(&named)
             .ok()
-            .filter(|it| it.origin() == url.origin());
+            .filter(|it| it.origin() == url.origin())
+            .and_then(|it| address.at(&it));
         let messages = messages.ok_or_else(|| {
             // Whoever answers there would get the entry's headers.
             let message = "it sends messages to another origin";
             Cause::new(CauseKind::InvalidReply, message, "Check the address.")
         })?;
-        let (pending, signals) = (Arc::new(Pending::new(calls)), Arc::<Signals>::default());
         Ok(Arc::new_cyclic(|own| {
-            let reader = Reader {
-                pending: Arc::clone(&pending),
-                signals: Arc::clone(&signals),
-                back: Back {
-                    connection: next_number(),
-                    way: Way::Sse(own.clone()),
-                },
-            };
+            let ear = Arc::new(Ear::new(calls, Way::Sse(own.clone())));
+            let reading = read(Arc::clone(&ear), events);
             Self {
-                client,
                 messages,
-                headers,
                 revision: OnceLock::new(),
-                pending,
-                signals,
-                reader: Mutex::new(Some(tokio::spawn(reader.run(source)))),
+                ear,
+                reader: Mutex::new(Some(tokio::spawn(reading))),
                 closing: AtomicBool::new(false),
                 own: own.clone(),
             }
@@ -125,18 +99,11 @@ impl SseConnection {
     /// # Errors
     /// When it was not accepted.
     pub async fn post(&self, message: Vec<u8>) -> Result<(), CallError> {
-        let mut request = self
-            .client
-            .post(self.messages.clone())
-            .headers(self.headers.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .timeout(POST_TIMEOUT)
-            .body(message);
-        if let Some(revision) = self.revision.get() {
-            request = request.header("mcp-protocol-version", revision.as_str());
-        }
-        let response = request.send().await.map_err(|error| failed(&error))?;
-        refused(response.status()).map_or(Ok(()), Err)
+        let revision = self.revision.get().copied();
+        let request = self.messages.post(message.into(), "*/*", revision);
+        let answer = timeout(POST_TIMEOUT, self.messages.send(request)).await;
+        let answer = answer.unwrap_or(Err(CallError::TimedOut))?;
+        refused(&answer).map_or(Ok(()), Err)
     }
 
     /// See [`super::Connection::request`].
@@ -145,16 +112,7 @@ impl SseConnection {
         request: &Outgoing,
         caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
-        let ticket = self
-            .pending
-            .open(caller.clone())
-            .ok_or(CallError::NotReading)?;
-        if ticket.is_answered() {
-            return match ticket.reply().await {
-                Err(CallError::ServerEnded) => Err(CallError::NotConnected),
-                other => other,
-            };
-        }
+        let ticket = self.ear.open(caller.clone())?;
         let cancel = CancelOnDrop::new(ticket.id(), caller, |message| {
             if !self.closing.load(Ordering::Relaxed) {
                 self.post_later(message);
@@ -191,13 +149,13 @@ impl SseConnection {
     }
 
     /// Returns the requests in flight.
-    pub const fn pending(&self) -> &Arc<Pending> {
-        &self.pending
+    pub fn pending(&self) -> &Arc<Pending> {
+        &self.ear.pending
     }
 
     /// Returns what the connection tells its actor.
-    pub const fn signals(&self) -> &Arc<Signals> {
-        &self.signals
+    pub fn signals(&self) -> &Arc<Signals> {
+        &self.ear.signals
     }
 }
 
@@ -207,148 +165,60 @@ impl Drop for SseConnection {
     }
 }
 
-struct Reader {
-    pending: Arc<Pending>,
-    signals: Arc<Signals>,
-    back: Back,
+/// Opens the stream, and returns it with where messages go.
+async fn stream(address: &Address) -> Result<(Events, String), CallError> {
+    let request = address.request(Method::GET, Bytes::new(), "text/event-stream", None);
+    let answer = address.send(request).await?;
+    if let Some(error) = refused(&answer) {
+        return Err(error);
+    }
+    if answer.status() != StatusCode::OK || Form::of(&answer)? != Form::Events {
+        return Err(CallError::NotMcp);
+    }
+    let mut events = Events::new(Some(answer.into_body()));
+    loop {
+        match events.next().await {
+            Ok(Some(event)) if event.name == "endpoint" => {
+                let named = String::from_utf8_lossy(&event.data).into_owned();
+                return Ok((events, named));
+            }
+            Ok(Some(event)) if event.data.is_empty() => {}
+            Ok(Some(_)) => return Err(CallError::NotMcp),
+            Ok(None) => return Err(CallError::ServerEnded),
+            Err(TooLong) => return Err(CallError::TooLong),
+        }
+    }
 }
 
-impl Reader {
-    async fn run(self, mut source: EventSource) {
-        let mut end = ("its stream ended", CallError::ServerEnded);
-        while let Some(Ok(event)) = source.next().await {
-            let Event::Message(message) = event else {
-                continue;
-            };
-            if message.event == "endpoint" {
-                end.0 = "it began another session";
-                break;
+/// Reads what the server says until the stream ends.
+async fn read(ear: Arc<Ear>, mut events: Events) {
+    let (lost, mut pace) = (CauseKind::ConnectionLost, Pace::new());
+    let (kind, message, reason) = loop {
+        match events.next().await {
+            Ok(Some(event)) if event.name == "endpoint" => {
+                break (lost, "it began another session", CallError::ServerEnded);
             }
-            if message.data.len() > SERVER_MESSAGE_BYTES_MAX {
-                end = ("it sent an event of more than 64 MB", CallError::TooLong);
-                break;
-            }
-            let data = Bytes::from(message.data);
-            if let Ok(message) = by_size(data.len(), || Envelope::parse(data)) {
-                self.take(&message);
-            }
-        }
-        let (message, reason) = end;
-        self.pending.close(reason);
-        let remedy = "Look at the server's log for the reason; then try again.";
-        self.signals
-            .ended(Cause::new(CauseKind::ConnectionLost, message, remedy));
-    }
-
-    fn take(&self, message: &Envelope) {
-        match message.kind() {
-            Kind::Request | Kind::Notification => {
-                let ear = Ear {
-                    pending: &self.pending,
-                    signals: &self.signals,
-                    back: &self.back,
+            Ok(Some(event)) => {
+                let data = event.data;
+                let known = match by_size(data.len(), || Envelope::parse(data.clone())) {
+                    Ok(message) => ear.took(&message),
+                    Err(error) => ear.unreadable(&data, &error),
                 };
-                ear.heard(message, None);
-            }
-            Kind::Result | Kind::Error => {
-                let id = message.id_number();
-                let known = id
-                    .zip(Reply::of(message))
-                    .is_some_and(|(id, reply)| self.pending.complete(id, Ok(reply)));
                 if !known {
-                    let reason = "it came under an id that was never given".to_owned();
-                    self.pending.fail_only(id, &CallError::InvalidReply(reason));
+                    pace.heard();
+                    if pace.is_over() {
+                        pace.rest().await;
+                    }
                 }
             }
-        }
-    }
-}
-
-/// Waits for the event that says where messages go.
-async fn endpoint(source: &mut EventSource) -> Result<String, CallError> {
-    loop {
-        match source.next().await {
-            Some(Ok(Event::Open)) => {}
-            Some(Ok(Event::Message(message))) if message.event == "endpoint" => {
-                return Ok(message.data);
+            Ok(None) => break (lost, "its stream ended", CallError::ServerEnded),
+            Err(TooLong) => {
+                let message = "it sent an event of more than 64 MB";
+                break (CauseKind::MessageTooLong, message, CallError::TooLong);
             }
-            Some(Ok(Event::Message(_))) => return Err(CallError::NotMcp),
-            Some(Err(Error::InvalidStatusCode(status, _))) => {
-                return Err(refused(status).unwrap_or(CallError::NotMcp));
-            }
-            Some(Err(Error::InvalidContentType(..))) => return Err(CallError::NotMcp),
-            Some(Err(Error::Transport(error))) => return Err(failed(&error)),
-            Some(Err(_)) | None => return Err(CallError::ServerEnded),
         }
-    }
-}
-
-fn refused(status: StatusCode) -> Option<CallError> {
-    match status {
-        status if status.is_success() => None,
-        StatusCode::UNAUTHORIZED => Some(CallError::SignInNeeded),
-        status if status.is_redirection() => Some(CallError::Redirected),
-        status => Some(CallError::HttpStatus(status.as_u16())),
-    }
-}
-
-fn failed(error: &reqwest::Error) -> CallError {
-    tracing::debug!(error = super::link::describe(error), "request failed");
-    if error.is_connect() {
-        CallError::Unreachable
-    } else {
-        CallError::ServerEnded
-    }
-}
-
-fn client(url: &Url) -> Result<Client, Cause> {
-    let mut builder = Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(Policy::none())
-        .tcp_nodelay(true);
-    let this_machine = url.host().is_some_and(|host| match host {
-        url::Host::Domain(name) => name == "localhost",
-        url::Host::Ipv4(address) => address.is_loopback(),
-        url::Host::Ipv6(address) => address.is_loopback(),
-    });
-    if this_machine {
-        builder = builder.no_proxy();
-    }
-    if url.scheme() == "https" {
-        builder = builder.use_preconfigured_tls(tls()?);
-    }
-    builder
-        .build()
-        .map_err(|error| Cause::new(CauseKind::Internal, error.to_string(), "Report this."))
-}
-
-fn tls() -> Result<rustls::ClientConfig, Cause> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Cause::new(CauseKind::Internal, error.to_string(), "Report this."))?;
-    let builder = builder.with_native_roots().map_err(|error| {
-        let message = format!("the system's certificates cannot be read: {error}");
-        let remedy = "Install your system's CA certificates (package ca-certificates).";
-        Cause::new(CauseKind::Unreachable, message, remedy)
-    })?;
-    Ok(builder.with_no_client_auth())
-}
-
-fn header_map(headers: &BTreeMap<String, Value>) -> Result<HeaderMap, Cause> {
-    let invalid = |what: &str| {
-        let message = format!("{what} cannot be used");
-        let remedy = "Correct the entry in narthex.json.";
-        Cause::new(CauseKind::Internal, message, remedy)
     };
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        let name =
-            HeaderName::try_from(name.as_str()).map_err(|_| invalid("the name of a header"))?;
-        let mut value = HeaderValue::try_from(value.resolved.expose())
-            .map_err(|_| invalid("a header's value"))?;
-        value.set_sensitive(true);
-        map.insert(name, value);
-    }
-    Ok(map)
+    ear.pending.close(reason);
+    let remedy = "Look at the server's log for the reason; then try again.";
+    ear.signals.ended(Cause::new(kind, message, remedy));
 }

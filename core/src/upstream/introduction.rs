@@ -97,6 +97,11 @@ pub fn too_slow(deadline: Duration) -> Cause {
     )
 }
 
+/// Returns what a server is that forgets its sessions more often than they are begun anew for.
+pub fn forgetful() -> Cause {
+    cause(&CallError::SessionExpired)
+}
+
 /// Lists what the server offers, page by page, all kinds side by side.
 ///
 /// A server is there for its tools: without that list there is none. A list of another kind that
@@ -274,11 +279,24 @@ pub(super) fn cause(error: &CallError) -> Cause {
         ),
         CallError::InvalidReply(_) => invalid(&message),
         CallError::TooLong => Cause::new(CauseKind::MessageTooLong, message, "Look at its log."),
-        CallError::SessionExpired | CallError::HttpStatus(_) => Cause::new(
+        CallError::HttpStatus(_) => Cause::new(
             CauseKind::HttpStatus,
             message,
             "Check the address and the headers of the entry.",
         ),
+        CallError::SessionExpired => Cause::new(
+            CauseKind::SessionExpired,
+            message,
+            "Look at the server's log: it should keep a session that is in use.",
+        ),
+        CallError::Overloaded { retry_after, .. } => Cause {
+            retry_after: *retry_after,
+            ..Cause::new(
+                CauseKind::HttpStatus,
+                message,
+                "Wait; it is tried again by itself, not before the server says.",
+            )
+        },
         CallError::Redirected => Cause::new(
             CauseKind::Redirected,
             message,
@@ -298,6 +316,17 @@ pub(super) fn cause(error: &CallError) -> Cause {
             CauseKind::Unreachable,
             message,
             "Check that the server runs and that the address is right.",
+        ),
+        CallError::Proxy(_) => Cause::new(
+            CauseKind::Unreachable,
+            message,
+            "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; name what needs none in NO_PROXY.",
+        ),
+        CallError::Untrusted(_) => Cause::new(
+            CauseKind::Untrusted,
+            message,
+            "If you trust who issued it, add their certificate to those of your system, or start \
+             Narthex with SSL_CERT_FILE naming a file that holds it.",
         ),
     }
 }

@@ -1,6 +1,9 @@
 use std::{
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::{sync::Notify, task::JoinHandle};
@@ -22,6 +25,8 @@ pub struct Signals {
     ended: OnceLock<Cause>,
     end: Notify,
     lists: Notify,
+    expired: AtomicBool,
+    expiry: Notify,
     audience: OnceLock<(ServerName, Audience)>,
     owner: OnceLock<Arc<dyn Caller>>,
     oddities: Oddities,
@@ -72,6 +77,29 @@ impl Signals {
     /// Whether the connection has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.ended.get().is_some()
+    }
+
+    /// Says that the server has forgotten the session: another must be begun on the connection.
+    pub(super) fn expire(&self) {
+        self.expired.store(true, Ordering::Release);
+        self.expiry.notify_one();
+    }
+
+    /// Whether the server has forgotten the session, and another is not yet to be used.
+    pub(super) fn has_expired(&self) -> bool {
+        self.expired.load(Ordering::Acquire)
+    }
+
+    /// Says that another session is to be used from here on.
+    pub fn renewed(&self) {
+        self.expired.store(false, Ordering::Release);
+    }
+
+    /// Waits until the server has forgotten the session. Cancel-safe; one waiter.
+    pub async fn expired(&self) {
+        while !self.has_expired() {
+            self.expiry.notified().await;
+        }
     }
 
     /// Says that what the server offers may have changed.
@@ -162,6 +190,35 @@ impl Connection {
         match self {
             Self::Stdio(_) | Self::Sse(_) => {}
             Self::Http(connection) => connection.listen(),
+        }
+    }
+
+    /// Leaves a session that the server has forgotten: the next request is the `initialize` of
+    /// another one. Calls in flight go on.
+    pub fn begin_anew(&self) {
+        match self {
+            Self::Stdio(_) | Self::Sse(_) => {}
+            Self::Http(connection) => connection.begin_anew(),
+        }
+    }
+
+    /// Returns how many sessions were left on this connection.
+    pub(super) fn renewals(&self) -> u64 {
+        match self {
+            Self::Stdio(_) | Self::Sse(_) => 0,
+            Self::Http(connection) => connection.renewals(),
+        }
+    }
+
+    /// Whether a request that failed as if the connection were gone says that it is: over HTTP each
+    /// request has a connection of its own.
+    pub(super) fn has_ended(&self) -> bool {
+        match self {
+            Self::Stdio(_) => true,
+            Self::Http(_) | Self::Sse(_) => {
+                let signals = self.signals();
+                signals.has_ended() || signals.has_expired()
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     sync::{Notify, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -18,7 +18,7 @@ use super::{Audience, CallError, Caller, Connection, Connector, Link, Revocation
 use crate::{
     mcp::Outgoing,
     metrics::MessageMetrics,
-    server::{Cause, ServerName, Spec, logs::Log},
+    server::{Cause, Renewals, ServerName, Spec, logs::Log},
 };
 
 /// How long a client's own connection is kept without a call: long enough for a person to read an
@@ -113,7 +113,13 @@ impl Pool {
     ) -> Result<(Used, Connection), CallError> {
         let used = self.inner.take(session, patron)?;
         let mut opened = used.place.opened.clone();
-        let connection = opened.wait_for(Option::is_some).await;
+        // One whose session has expired is opened again under the same place.
+        let usable = |opened: &Option<Result<Connection, CallError>>| match opened {
+            Some(Ok(connection)) => !connection.signals().has_expired(),
+            Some(Err(_)) => true,
+            None => false,
+        };
+        let connection = opened.wait_for(usable).await;
         match connection.ok().and_then(|opened| opened.clone()) {
             Some(Ok(connection)) => Ok((used, connection)),
             Some(Err(error)) => Err(error),
@@ -248,12 +254,40 @@ impl Inner {
             }
             None => return self.remove(&place),
         };
-        tell.send_replace(Some(Ok(link.connection.clone())));
-        tokio::select! {
-            cause = link.ended() => self.opener.log.core(&cause.message),
-            () = self.stop.cancelled() => {}
-            () = place.over.cancelled() => {}
-            () = self.idle(&place) => {}
+        let signals = Arc::clone(link.connection.signals());
+        let mut renewals = Renewals::default();
+        loop {
+            tell.send_replace(Some(Ok(link.connection.clone())));
+            tokio::select! {
+                cause = link.ended() => self.opener.log.core(&cause.message),
+                () = self.stop.cancelled() => {}
+                () = place.over.cancelled() => {}
+                () = self.idle(&place) => {}
+                () = signals.expired() => {
+                    if !renewals.spend(Instant::now()) {
+                        self.opener.log.core(&introduction::forgetful().message);
+                        link.connection.pending().close(CallError::ServerEnded);
+                        break;
+                    }
+                    // Whoever takes it meanwhile waits.
+                    tell.send_replace(None);
+                    link.connection.begin_anew();
+                    let beginning = self.begin(&link.connection, &patron, place.session);
+                    match self.stop.run_until_cancelled(beginning).await {
+                        Some(Ok(())) => {
+                            signals.renewed();
+                            continue;
+                        }
+                        Some(Err(cause)) => {
+                            self.opener.log.core(&cause.message);
+                            tell.send_replace(Some(Err(CallError::NotOpened(cause.message))));
+                        }
+                        None => {}
+                    }
+                    link.connection.pending().close(CallError::ServerEnded);
+                }
+            }
+            break;
         }
         self.remove(&place);
         link.close().await;
@@ -273,16 +307,26 @@ impl Inner {
         signals.marked_in(log.clone(), messages.clone());
         signals.listened_by(server.clone(), audience.clone());
         signals.owned_by(Arc::clone(&patron.caller));
-        let deadline = spec.init_timeout.unwrap_or(Spec::INIT_TIMEOUT);
-        let followed = self.followed().get(&session).cloned().unwrap_or_default();
-        let begun = timeout(deadline, begin(&link.connection, patron, followed)).await;
-        match begun.unwrap_or_else(|_| Err(introduction::too_slow(deadline))) {
+        match self.begin(&link.connection, patron, session).await {
             Ok(()) => Ok(link),
             Err(cause) => {
                 link.close().await;
                 Err(cause)
             }
         }
+    }
+
+    /// Begins a session at the server on a connection.
+    async fn begin(
+        &self,
+        connection: &Connection,
+        patron: &Patron,
+        session: u64,
+    ) -> Result<(), Cause> {
+        let deadline = self.opener.spec.init_timeout.unwrap_or(Spec::INIT_TIMEOUT);
+        let followed = self.followed().get(&session).cloned().unwrap_or_default();
+        let begun = timeout(deadline, begin(connection, patron, followed)).await;
+        begun.unwrap_or_else(|_| Err(introduction::too_slow(deadline)))
     }
 
     /// Returns when nobody has used a place for long; it is taken away then.
@@ -383,10 +427,7 @@ mod tests {
     use std::{collections::BTreeMap, ops::Range};
 
     use bytes::Bytes;
-    use tokio::{
-        io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-        time::Instant,
-    };
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
     use super::*;
     use crate::{

@@ -12,16 +12,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CallError, Caller, Pending, Reply, Signals,
-    cancel::CancelOnDrop,
-    hear::Ear,
-    next_number,
-    oddities::Oddity,
-    pace::Pace,
-    question::{Back, Way},
+    CallError, Caller, Pending, Reply, Signals, cancel::CancelOnDrop, hear::Ear, pace::Pace,
+    question::Way,
 };
 use crate::{
-    mcp::{Envelope, InvalidEnvelope, Kind, Outgoing, SERVER_MESSAGE_BYTES_MAX, json},
+    mcp::{Envelope, Outgoing, SERVER_MESSAGE_BYTES_MAX},
     runtime::by_size,
     server::{Cause, CauseKind, logs::Log},
 };
@@ -32,8 +27,7 @@ const LOG_LINE_BYTES_MAX: u64 = 8 * 1024;
 /// A connection over a child's standard input and output: one JSON message a line.
 #[derive(Debug)]
 pub struct StdioConnection {
-    pending: Arc<Pending>,
-    signals: Arc<Signals>,
+    ear: Arc<Ear>,
     /// Messages on their way to the child. Bounded: what a server that does not read is sent must
     /// not pile up.
     out: Mutex<Option<mpsc::Sender<Vec<u8>>>>,
@@ -52,17 +46,11 @@ impl StdioConnection {
         calls: usize,
         log: Log,
     ) -> Self {
-        let pending = Arc::new(Pending::new(calls));
-        let signals = Arc::new(Signals::default());
         // Each call in flight has at most a request and a cancellation under way.
         let (out, messages) = mpsc::channel(2 * calls + 64);
+        let ear = Arc::new(Ear::new(calls, Way::Stdio(out.downgrade())));
         let reader = Reader {
-            pending: Arc::clone(&pending),
-            signals: Arc::clone(&signals),
-            back: Back {
-                connection: next_number(),
-                way: Way::Stdio(out.downgrade()),
-            },
+            ear: Arc::clone(&ear),
             log: log.clone(),
             pace: Pace::new(),
         };
@@ -77,8 +65,7 @@ impl StdioConnection {
             }),
         ];
         Self {
-            pending,
-            signals,
+            ear,
             sender: out.downgrade(),
             out: Mutex::new(Some(out)),
             tasks,
@@ -104,17 +91,7 @@ impl StdioConnection {
         request: &Outgoing,
         caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
-        let ticket = self
-            .pending
-            .open(caller.clone())
-            .ok_or(CallError::NotReading)?;
-        if ticket.is_answered() {
-            // The connection had ended: nothing is written.
-            return match ticket.reply().await {
-                Err(CallError::ServerEnded) => Err(CallError::NotConnected),
-                other => other,
-            };
-        }
+        let ticket = self.ear.open(caller.clone())?;
         self.send(request.render(ticket.id()))?;
         // A server that does not read, or has ended, needs no cancellation.
         let cancel = CancelOnDrop::new(ticket.id(), caller, |message| {
@@ -139,13 +116,13 @@ impl StdioConnection {
     }
 
     /// Returns the requests in flight.
-    pub const fn pending(&self) -> &Arc<Pending> {
-        &self.pending
+    pub fn pending(&self) -> &Arc<Pending> {
+        &self.ear.pending
     }
 
     /// Returns what the connection tells its actor.
-    pub const fn signals(&self) -> &Arc<Signals> {
-        &self.signals
+    pub fn signals(&self) -> &Arc<Signals> {
+        &self.ear.signals
     }
 }
 
@@ -196,9 +173,7 @@ async fn keep(stderr: impl AsyncRead + Unpin, log: Log) {
 }
 
 struct Reader {
-    pending: Arc<Pending>,
-    signals: Arc<Signals>,
-    back: Back,
+    ear: Arc<Ear>,
     log: Log,
     pace: Pace,
 }
@@ -234,7 +209,7 @@ impl Reader {
             }
             self.pace.rest().await;
             searched = buffer.len();
-            self.pending.left_unfinished(searched);
+            self.ear.pending.left_unfinished(searched);
             if buffer.len() > SERVER_MESSAGE_BYTES_MAX {
                 break Cause::new(
                     CauseKind::MessageTooLong,
@@ -252,8 +227,8 @@ impl Reader {
         } else {
             CallError::ServerEnded
         };
-        self.pending.close(reason);
-        self.signals.ended(end);
+        self.ear.pending.close(reason);
+        self.ear.signals.ended(end);
     }
 
     fn closed(rest: &[u8]) -> Cause {
@@ -274,66 +249,15 @@ impl Reader {
         if line.trim_ascii().is_empty() {
             return false;
         }
-        let envelope = match by_size(line.len(), || Envelope::parse(line.clone())) {
-            Ok(envelope) => envelope,
-            Err(error) => return self.unreadable(&line, &error),
-        };
-        match envelope.kind() {
-            Kind::Result | Kind::Error => self.response(&envelope),
-            Kind::Notification | Kind::Request => {
-                let ear = Ear {
-                    pending: &self.pending,
-                    signals: &self.signals,
-                    back: &self.back,
-                };
-                ear.heard(&envelope, None);
+        match by_size(line.len(), || Envelope::parse(line.clone())) {
+            Ok(envelope) => self.ear.took(&envelope),
+            Err(error) if self.ear.unreadable(&line, &error) => true,
+            Err(_) => {
+                // Most servers that write what is no message have something for people to read.
+                let shown = &line[..line.len().min(512)];
+                self.log.stdout(&String::from_utf8_lossy(shown));
                 false
             }
         }
     }
-
-    /// Takes a line that is no message: most servers that write one have something for people to
-    /// read. But one that begins as the answer to a request is its answer.
-    fn unreadable(&self, line: &Bytes, error: &InvalidEnvelope) -> bool {
-        let id = by_size(line.len(), || begun_id(line));
-        let reason = CallError::InvalidReply(error.to_string());
-        if id.is_some_and(|id| self.pending.complete(id, Err(reason))) {
-            let what = format_args!("its answer cannot be read: {error}");
-            self.signals.oddities().note(Oddity::Unreadable, what);
-            return true;
-        }
-        let shown = &line[..line.len().min(512)];
-        self.log.stdout(&String::from_utf8_lossy(shown));
-        false
-    }
-
-    fn response(&self, envelope: &Envelope) -> bool {
-        let id = envelope.id_number();
-        let known = id
-            .zip(Reply::of(envelope))
-            .is_some_and(|(id, reply)| self.pending.complete(id, Ok(reply)));
-        if !known {
-            let what = format_args!("it answered a request that nobody waits for");
-            self.signals.oddities().note(Oddity::NobodyWaits, what);
-            let reason =
-                CallError::InvalidReply("it came under an id that was never given".to_owned());
-            self.pending.fail_only(id, &reason);
-        }
-        known
-    }
-}
-
-/// Returns the id of what cannot be read as a message and, as far as it can be read, is an answer.
-fn begun_id(line: &[u8]) -> Option<u64> {
-    let members = json::Members::of(line, json::skip_space(line, 0));
-    let mut id = None;
-    for member in members.map_while(Result::ok) {
-        if member.is(line, "method") {
-            return None;
-        }
-        if member.is(line, "id") {
-            id = Some(member.value);
-        }
-    }
-    std::str::from_utf8(&line[id?]).ok()?.parse().ok()
 }

@@ -1,0 +1,77 @@
+use axum::http::HeaderValue;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use crate::mcp::{SERVER_MESSAGE_BYTES_MAX, sse};
+
+/// The events of an answer's body, and of the bodies that go on with it.
+#[derive(Debug)]
+pub(in crate::upstream) struct Events {
+    body: Option<Incoming>,
+    reader: sse::Reader,
+}
+
+/// An event is longer than a message may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::upstream) struct TooLong;
+
+/// The longest id of an event that is sent back, in bytes: servers allow some 8 KiB for all headers.
+const ID_BYTES_MAX: usize = 4096;
+
+impl Events {
+    /// Reads events once there is a body.
+    pub(in crate::upstream) fn new(body: Option<Incoming>) -> Self {
+        Self {
+            body,
+            reader: sse::Reader::new(SERVER_MESSAGE_BYTES_MAX),
+        }
+    }
+
+    /// Returns the next event; `None` when the body has ended, in order or not. Cancel-safe.
+    ///
+    /// # Errors
+    /// When it is longer than allowed. What was read of it is let go.
+    pub(in crate::upstream) async fn next(&mut self) -> Result<Option<sse::Event>, TooLong> {
+        loop {
+            match self.reader.next_event() {
+                Ok(Some(event)) => return Ok(Some(event)),
+                Ok(None) => {}
+                Err(_) => {
+                    self.body = None;
+                    self.reader.go_on();
+                    return Err(TooLong);
+                }
+            }
+            let frame = match &mut self.body {
+                Some(body) => body.frame().await,
+                None => None,
+            };
+            let Some(Ok(frame)) = frame else {
+                self.body = None;
+                return Ok(None);
+            };
+            if let Ok(data) = frame.into_data() {
+                self.reader.push(&data);
+            }
+        }
+    }
+
+    /// Goes on with another body.
+    pub(super) fn go_on(&mut self, body: Incoming) {
+        self.body = Some(body);
+        self.reader.go_on();
+    }
+
+    /// Returns the id from which another body can go on; `None` where the server gave none, or one
+    /// that cannot be sent back.
+    pub(super) fn place(&self) -> Option<HeaderValue> {
+        let id = self.reader.last_id()?;
+        let id = (id.len() <= ID_BYTES_MAX).then_some(id)?;
+        sse::last_event_id(id)
+    }
+
+    /// Returns how long the server wants to be left alone before another body is asked for.
+    pub(super) const fn retry(&self) -> Option<std::time::Duration> {
+        self.reader.retry()
+    }
+}
