@@ -1,10 +1,12 @@
 // `npm run test:conformance`: the official conformance suite, through Narthex and straight to the
-// same server, which is built on the official SDK. `npm run test:conformance -- SCENARIO` runs one.
+// same server, which is built on the official SDK; then its scenarios for clients, with Narthex as the
+// client. `npm run test:conformance -- SCENARIO` runs one.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { clientScenarios, judgeClients } from "./conformance/clients.mjs";
 import { mustCargo, sayHowLong } from "./lib/cargo.mjs";
 import { newNode, npmPackages } from "./lib/npm.mjs";
 import { debugBinary, targetDir } from "./lib/paths.mjs";
@@ -31,10 +33,23 @@ script(async ([scenario]) => {
   await mustCargo("build", "--locked", "--package", "narthex-core", "--package", "narthex-conformance", "--bins");
   const modules = await npmPackages(join(targetDir(), "conformance"), [suite], "about 10 seconds");
   const home = mkdtempSync(join(tmpdir(), "narthex-conformance-"));
+  const tally = new Tally();
+  const asClient = clientScenarios.filter((name) => !scenario || name === scenario);
+  try {
+    if (!clientScenarios.includes(scenario)) await judgeServers(modules, home, scenario, tally);
+    if (asClient.length) await judgeClients(modules, requirements, join(home, "clients"), asClient, tally);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+  console.log(`\n${tally.line}`);
+  return tally.failed ? 1 : 0;
+});
+
+/** Runs the scenarios for servers, each way. */
+async function judgeServers(modules, home, scenario, tally) {
   const program = debugBinary("narthex-conformance");
   const peer = await overHttp(program);
   const ways = Object.entries(behind(program, peer.url)).map(([about, entry]) => ({ name: about.replace(/\W+/g, "-"), about, entry }));
-  const tally = new Tally();
   const core = await startCore(debugBinary("narthex"), home, ways, ["--no-client-auth"]);
   try {
     await allConnected(core, ways.map(({ name }) => name));
@@ -47,11 +62,8 @@ script(async ([scenario]) => {
   } finally {
     peer.end();
     await endCore(core);
-    rmSync(home, { recursive: true, force: true });
   }
-  console.log(`\n${tally.line}`);
-  return tally.failed ? 1 : 0;
-});
+}
 
 /** Starts the server over HTTP; resolves to `{ url, end }` once it says where it listens. */
 async function overHttp(program) {
