@@ -28,6 +28,7 @@ pub mod forwarder;
 pub mod load;
 pub mod messy;
 pub mod pipe;
+pub mod router;
 pub mod table;
 pub mod view;
 
