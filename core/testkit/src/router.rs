@@ -51,12 +51,14 @@ struct Server {
 }
 
 enum Way {
-    Http {
-        client: Client<HttpConnector, Full<Bytes>>,
-        url: Uri,
-        session: RefCell<HeaderMap>,
-    },
+    Http(Box<HttpWay>),
     Stdio(Pipe),
+}
+
+struct HttpWay {
+    client: Client<HttpConnector, Full<Bytes>>,
+    url: Uri,
+    session: RefCell<HeaderMap>,
 }
 
 #[derive(Deserialize)]
@@ -129,11 +131,11 @@ impl Server {
         let way = if at.starts_with("http://") {
             let mut connector = HttpConnector::new();
             connector.set_nodelay(true);
-            Way::Http {
+            Way::Http(Box::new(HttpWay {
                 client: Client::builder(TokioExecutor::new()).build(connector),
                 url: at.parse().map_err(io::Error::other)?,
                 session: RefCell::default(),
-            }
+            }))
         } else {
             let mut words = at.split(' ');
             let mut command = Command::new(words.next().unwrap_or_default());
@@ -151,11 +153,12 @@ impl Server {
     async fn ask(&self, message: Bytes) -> io::Result<Bytes> {
         match &self.way {
             Way::Stdio(pipe) => Ok(pipe.request(&message).await?.unwrap_or_default()),
-            Way::Http {
-                client,
-                url,
-                session,
-            } => {
+            Way::Http(way) => {
+                let HttpWay {
+                    client,
+                    url,
+                    session,
+                } = &**way;
                 let mut request = Request::new(Full::new(message));
                 *request.method_mut() = Method::POST;
                 *request.uri_mut() = url.clone();

@@ -31,8 +31,9 @@ fn main() -> ExitCode {
 }
 
 /// Runs what a gateway is measured against, each on one thread: `--forward URL`,
-/// `--bridge COMMAND ARGS…`, `--bytes FILE` or `--route NAME=URL|PROGRAM…`; or a server of the catalogue of misbehaviours: `--bad NAME`, with `ELSEWHERE`
-/// where it redirects. `None` when it is none of them.
+/// `--bridge COMMAND ARGS…`, `--bytes FILE` or `--route NAME=URL|PROGRAM…`; or a server of the
+/// catalogue of misbehaviours: `--bad NAME`, with `ELSEWHERE` where it redirects. `None` when it is
+/// none of them.
 fn run_blind(role: &str, rest: &[String]) -> Option<ExitCode> {
     let first = rest.first().map(String::as_str).unwrap_or_default();
     if role == "--bad" {
