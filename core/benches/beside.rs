@@ -144,7 +144,7 @@ mod beside {
             let target = |name| Target {
                 url: core.url("/mcp"),
                 token: Some(core.home.token("client")),
-                tool: format!("{name}__echo"),
+                tools: vec![format!("{name}__echo")],
             };
             let targets = GOOD.into_iter().map(target).collect();
             Self {

@@ -76,7 +76,7 @@ mod calls {
                 target: Target {
                     url: core.url("/mcp"),
                     token: Some(core.home.token("client")),
-                    tool: tool.to_owned(),
+                    tools: vec![tool.to_owned()],
                 },
                 pid: core.pid(),
             })
@@ -112,6 +112,7 @@ mod calls {
             "**calls/s ratio**",
             "CPU µs/call blind",
             "Narthex",
+            "**CPU ratio**",
         ]);
         for (name, ways) in [("HTTP", &over_http), ("stdio", &over_stdio)] {
             for clients in [1, 16, 64] {
@@ -173,6 +174,7 @@ mod calls {
             ratio(|round| round.per_second),
             processor(blind),
             processor(narthex),
+            ratio(|round| round.processor_per_call),
         ]
     }
 
@@ -207,11 +209,7 @@ mod calls {
 
     fn http(upstream: &Upstream) -> Way {
         Way::Http {
-            target: Target {
-                url: upstream.url().to_owned(),
-                token: None,
-                tool: "echo".to_owned(),
-            },
+            target: Target::open(upstream.url(), "echo"),
             pid: upstream.pid(),
         }
     }

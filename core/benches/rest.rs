@@ -62,12 +62,12 @@ mod rest {
         let ours = Target {
             url: core.url("/api/v1/servers"),
             token: Some(core.home.token("control")),
-            tool: String::new(),
+            tools: Vec::new(),
         };
         let theirs = Target {
             url: minimal.url().to_owned(),
             token: None,
-            tool: String::new(),
+            tools: Vec::new(),
         };
 
         let rounds = setting("NARTHEX_BENCH_ROUNDS", 5);

@@ -176,8 +176,7 @@ impl Pending {
     }
 
     /// Returns how many requests are in flight.
-    #[cfg(test)]
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.used
             .iter()
             .map(|word| word.load(Ordering::Relaxed).count_ones() as usize)

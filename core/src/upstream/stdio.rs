@@ -57,7 +57,7 @@ impl StdioConnection {
         let silent = CancellationToken::new();
         let ended = silent.clone().drop_guard();
         let tasks = vec![
-            tokio::spawn(write(stdin, messages)),
+            tokio::spawn(write(stdin, messages, Arc::clone(&pending))),
             tokio::spawn(reader.run(stdout)),
             tokio::spawn(async move {
                 let _ended = ended;
@@ -133,12 +133,26 @@ impl Drop for StdioConnection {
 }
 
 /// Writes what has gathered in one go, so that many small messages cost one system call.
-async fn write(mut stdin: impl AsyncWrite + Unpin, mut messages: mpsc::Receiver<Vec<u8>>) {
+async fn write(
+    mut stdin: impl AsyncWrite + Unpin,
+    mut messages: mpsc::Receiver<Vec<u8>>,
+    pending: Arc<Pending>,
+) {
     const GATHER_MAX: usize = 64;
     const KEEP_BYTES_MAX: usize = 64 * 1024;
     let mut gathered = Vec::with_capacity(GATHER_MAX.min(8));
     let mut buffer = Vec::new();
     while messages.recv_many(&mut gathered, GATHER_MAX).await > 0 {
+        if pending.count() > gathered.len() {
+            // Tokio runs whoever was woken last first, which is this task behind each message. Where
+            // others may have one too, all that is ready has its say before anything is written.
+            tokio::task::yield_now().await;
+            while gathered.len() < GATHER_MAX
+                && let Ok(message) = messages.try_recv()
+            {
+                gathered.push(message);
+            }
+        }
         buffer.clear();
         for message in gathered.drain(..) {
             buffer.extend_from_slice(&message);

@@ -30,6 +30,7 @@ pub mod messy;
 pub mod peer;
 pub mod pipe;
 pub mod proxy;
+pub mod router;
 pub mod table;
 pub mod tls;
 pub mod view;

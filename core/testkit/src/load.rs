@@ -14,6 +14,9 @@ use tokio::net::TcpStream;
 
 use crate::{pipe::Pipe, session::REVISION};
 
+/// How long a client waits before it asks again what was refused.
+const PAUSE: Duration = Duration::from_micros(500);
+
 /// What is called.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -21,8 +24,19 @@ pub struct Target {
     pub url: String,
     /// The credential, where one is wanted.
     pub token: Option<String>,
-    /// The tool.
-    pub tool: String,
+    /// The tools, each called as often as the others.
+    pub tools: Vec<String>,
+}
+
+impl Target {
+    /// One tool at an address that wants no credential.
+    pub fn open(url: &str, tool: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            token: None,
+            tools: vec![tool.to_owned()],
+        }
+    }
 }
 
 /// How it is called.
@@ -85,16 +99,14 @@ impl Measured {
     }
 }
 
-/// Calls a tool over HTTP.
+/// Calls tools over HTTP.
 ///
 /// # Errors
 /// When a connection breaks or an answer is not a result.
 pub async fn over_http(target: &Target, load: Load) -> io::Result<Measured> {
-    let mut clients = Vec::new();
-    for _ in 0..load.clients {
-        clients.push(HttpClient::open(target).await?);
-    }
-    let clients = clients.into_iter().map(|client| (client, &*target.tool));
+    let echo = echo(&target.tools, load);
+    let clients = open(target, load).await?;
+    let clients = clients.into_iter().map(|client| (client, &echo));
     measure(clients.collect(), load, Duration::ZERO).await
 }
 
@@ -108,11 +120,14 @@ pub async fn over_http_at_ease(
     load: Load,
     pause: Duration,
 ) -> io::Result<Measured> {
+    let echoes: Vec<_> = targets
+        .iter()
+        .map(|target| echo(&target.tools, load))
+        .collect();
     let mut clients = Vec::new();
-    for target in targets {
-        for _ in 0..load.clients {
-            clients.push((HttpClient::open(target).await?, &*target.tool));
-        }
+    for (target, echo) in targets.iter().zip(&echoes) {
+        let opened = open(target, load).await?;
+        clients.extend(opened.into_iter().map(|client| (client, echo)));
     }
     measure(clients, load, pause).await
 }
@@ -122,8 +137,62 @@ pub async fn over_http_at_ease(
 /// # Errors
 /// When the pipe breaks or an answer is not a result.
 pub async fn over_pipe(pipe: &Pipe, tool: &str, load: Load) -> io::Result<Measured> {
-    let clients = (0..load.clients).map(|_| (PipeClient { pipe }, tool));
+    let tools = [tool.to_owned()];
+    let echo = echo(&tools, load);
+    let clients = (0..load.clients).map(|_| (PipeClient { pipe }, &echo));
     measure(clients.collect(), load, Duration::ZERO).await
+}
+
+/// Sends the same request again and again over HTTP: `method` with `params`, under the id 1. An
+/// answer counts if it is at least as long as `least` bytes and ends as a result does.
+///
+/// # Errors
+/// When a connection breaks or an answer is another.
+pub async fn same_over_http(
+    target: &Target,
+    method: &str,
+    params: &str,
+    least: usize,
+    load: Load,
+) -> io::Result<Measured> {
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+    let asked = Same {
+        body: body.into(),
+        least,
+    };
+    let clients = open(target, load).await?;
+    let clients = clients.into_iter().map(|client| (client, &asked));
+    measure(clients.collect(), load, Duration::ZERO).await
+}
+
+/// Calls each tool until it answers with a result, all of them at once, each over a connection of its
+/// own.
+///
+/// # Errors
+/// When a connection breaks.
+pub async fn until_all_answer(target: &Target) -> io::Result<()> {
+    let each = target.tools.iter().map(|tool| async move {
+        let mut client = HttpClient::open(target).await?;
+        let params = format!(r#"{{"name":"{tool}","arguments":{{"text":"there"}}}}"#);
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+        let body = Bytes::from(body);
+        loop {
+            let answer = client.call(body.clone()).await?;
+            if String::from_utf8_lossy(&answer).contains(r#""id":1,"result":"#) {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    });
+    futures_util::future::try_join_all(each).await.map(drop)
+}
+
+async fn open(target: &Target, load: Load) -> io::Result<Vec<HttpClient>> {
+    let mut clients = Vec::new();
+    for _ in 0..load.clients {
+        clients.push(HttpClient::open(target).await?);
+    }
+    Ok(clients)
 }
 
 /// Gets a path again and again over one connection, for `duration`.
@@ -146,54 +215,97 @@ trait Client {
     async fn call(&mut self, body: Bytes) -> io::Result<Bytes>;
 }
 
-/// Has each client call its tool, resting for `pause` between two calls.
+/// What is asked, and what counts as an answer: one that is wrong must not count as a fast one.
+trait Asked {
+    /// The request number `id` of the client number `client`.
+    fn body(&self, client: usize, id: u64) -> Bytes;
+
+    fn is_answer(&self, answer: &[u8], id: u64) -> bool;
+}
+
+/// Calls of tools that return their text.
+struct Echo<'a> {
+    tools: &'a [String],
+    text: String,
+}
+
+fn echo(tools: &[String], load: Load) -> Echo<'_> {
+    Echo {
+        tools,
+        text: "x".repeat(load.payload),
+    }
+}
+
+impl Asked for Echo<'_> {
+    fn body(&self, client: usize, id: u64) -> Bytes {
+        let number = usize::try_from(id).unwrap_or_default() + client;
+        let (tool, text) = (&self.tools[number % self.tools.len()], &self.text);
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"{text}"}}}}}}"#
+        );
+        body.into()
+    }
+
+    fn is_answer(&self, answer: &[u8], id: u64) -> bool {
+        let answer = String::from_utf8_lossy(answer);
+        answer.contains(&format!(r#""id":{id}"#)) && answer.contains(&self.text)
+    }
+}
+
+/// The same request each time, whose answer is too long to be searched.
+struct Same {
+    body: Bytes,
+    least: usize,
+}
+
+impl Asked for Same {
+    fn body(&self, _: usize, _: u64) -> Bytes {
+        self.body.clone()
+    }
+
+    fn is_answer(&self, answer: &[u8], _: u64) -> bool {
+        let start = String::from_utf8_lossy(&answer[..answer.len().min(64)]);
+        answer.len() >= self.least
+            && start.contains(r#""id":1,"result":"#)
+            && answer.trim_ascii_end().ends_with(b"}}")
+    }
+}
+
+/// Has each client ask what it asks, resting for `pause` between two requests.
 async fn measure(
-    clients: Vec<(impl Client, &str)>,
+    clients: Vec<(impl Client, &impl Asked)>,
     load: Load,
     pause: Duration,
 ) -> io::Result<Measured> {
-    let text = "x".repeat(load.payload);
     let counted_from = Instant::now() + load.warm_up;
     let end = counted_from + load.duration;
-    let running = clients.into_iter().map(|(mut client, tool)| {
-        let text = &text;
-        async move {
+    let running = clients
+        .into_iter()
+        .enumerate()
+        .map(|(number, (mut client, asked))| async move {
             let mut latencies = Vec::new();
             let mut id = 0_u64;
             loop {
-                let asked = Instant::now();
-                if asked >= end {
+                let since = Instant::now();
+                if since >= end {
                     return Ok::<_, io::Error>(latencies);
                 }
                 id += 1;
-                let body = format!(
-                    r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"{text}"}}}}}}"#
-                );
-                let answer = client.call(body.into()).await?;
-                if asked >= counted_from {
-                    latencies.push(asked.elapsed());
+                let answer = client.call(asked.body(number, id)).await?;
+                if since >= counted_from {
+                    latencies.push(since.elapsed());
                 }
-                check(&answer, id, text)?;
+                if !asked.is_answer(&answer, id) {
+                    let start = String::from_utf8_lossy(&answer[..answer.len().min(500)]);
+                    return Err(io::Error::other(format!("not the answer to {id}: {start}")));
+                }
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;
                 }
             }
-        }
-    });
+        });
     let all = futures_util::future::try_join_all(running).await?;
     Ok(Measured::new(all.concat(), counted_from.elapsed()))
-}
-
-/// An answer that is wrong must not count as a fast one.
-fn check(answer: &[u8], id: u64, text: &str) -> io::Result<()> {
-    let answer = String::from_utf8_lossy(answer);
-    if answer.contains(&format!(r#""id":{id}"#)) && answer.contains(text) {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!(
-            "not the answer to {id}: {answer}"
-        )))
-    }
 }
 
 struct HttpClient {

@@ -7,7 +7,9 @@ use std::{
     thread,
 };
 
-use narthex_testkit::{bad, bad::Bad, forwarder, http, script::Script, scripted::Scripted, stdio};
+use narthex_testkit::{
+    bad, bad::Bad, forwarder, http, router, script::Script, scripted::Scripted, stdio,
+};
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -28,9 +30,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs what a gateway is measured against: `--forward URL`, `--bridge COMMAND ARGS…` or
-/// `--bytes FILE`; or a server of the catalogue of misbehaviours: `--bad NAME`, with `ELSEWHERE`
-/// where it redirects. `None` when it is none of them.
+/// Runs what a gateway is measured against, each on one thread: `--forward URL`,
+/// `--bridge COMMAND ARGS…`, `--bytes FILE` or `--route NAME=URL|PROGRAM…`; or a server of the
+/// catalogue of misbehaviours: `--bad NAME`, with `ELSEWHERE` where it redirects. `None` when it is
+/// none of them.
 fn run_blind(role: &str, rest: &[String]) -> Option<ExitCode> {
     let first = rest.first().map(String::as_str).unwrap_or_default();
     if role == "--bad" {
@@ -40,7 +43,11 @@ fn run_blind(role: &str, rest: &[String]) -> Option<ExitCode> {
             None => complain(&format!("no misbehaviour is called `{first}`")),
         });
     }
-    let runtime = || tokio::runtime::Runtime::new();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+    };
     let done = match role {
         "--forward" => match first.parse() {
             Ok(to) => runtime().and_then(|runtime| runtime.block_on(forwarder::forward(to))),
@@ -54,6 +61,7 @@ fn run_blind(role: &str, rest: &[String]) -> Option<ExitCode> {
         "--bytes" => {
             runtime().and_then(|runtime| runtime.block_on(forwarder::bytes(first.as_ref())))
         }
+        "--route" => router::run(rest),
         _ => return None,
     };
     Some(match done {
