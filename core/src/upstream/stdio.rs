@@ -57,7 +57,7 @@ impl StdioConnection {
         let silent = CancellationToken::new();
         let ended = silent.clone().drop_guard();
         let tasks = vec![
-            tokio::spawn(write(stdin, messages, Arc::clone(&pending))),
+            tokio::spawn(write(stdin, messages, Arc::clone(&ear.pending))),
             tokio::spawn(reader.run(stdout)),
             tokio::spawn(async move {
                 let _ended = ended;
