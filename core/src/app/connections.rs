@@ -28,7 +28,8 @@ pub(super) struct Connections {
 
 #[derive(Debug)]
 struct Inner {
-    max: usize,
+    /// How many may be open, where that is not what the system grants.
+    max: Option<usize>,
     born: Instant,
     open: Mutex<HashMap<u64, Arc<Pulse>>>,
     begun: AtomicU64,
@@ -68,13 +69,13 @@ pub(super) struct Request {
 }
 
 impl Connections {
-    /// Begins with none. As many may be open as half of the descriptors that the system grants,
-    /// since servers need some too.
+    /// Begins with none. As many may be open as half of the descriptors that the system grants at
+    /// the time, since servers need some too.
     pub(super) fn new() -> Self {
-        Self::of(descriptors().map_or(OPEN_MAX, |all| (all / 2).clamp(16, OPEN_MAX)))
+        Self::of(None)
     }
 
-    fn of(max: usize) -> Self {
+    fn of(max: Option<usize>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 max,
@@ -91,7 +92,7 @@ impl Connections {
     pub(super) fn open(&self) -> Option<Open> {
         let inner = &self.inner;
         let mut open = inner.open();
-        if open.len() >= inner.max {
+        if open.len() >= inner.max() {
             make_room(&mut open)?;
         }
         let number = inner.begun.fetch_add(1, Ordering::Relaxed);
@@ -136,6 +137,11 @@ impl Connections {
 impl Inner {
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Pulse>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn max(&self) -> usize {
+        let granted = || descriptors().map_or(OPEN_MAX, |all| (all / 2).clamp(16, OPEN_MAX));
+        self.max.unwrap_or_else(granted)
     }
 
     fn now_ms(&self) -> u64 {
@@ -264,7 +270,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_one_longest_without_a_request_makes_room_and_none_that_is_busy() {
-        let connections = Connections::of(3);
+        let connections = Connections::of(Some(3));
         let all: Vec<Open> = (0..3).map(|_| connections.open().unwrap()).collect();
         let busy = all[0].pulse().request();
         drop(all[1].pulse().request());
@@ -284,7 +290,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn half_a_head_is_not_waited_for() {
-        let (connections, stop) = (Connections::of(10), CancellationToken::new());
+        let (connections, stop) = (Connections::of(Some(10)), CancellationToken::new());
         let looking = tokio::spawn(connections.clone().look_after(stop.clone()));
         let half = connections.open().unwrap();
         let (idle, framed) = (connections.open().unwrap(), connections.open().unwrap());

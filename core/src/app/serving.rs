@@ -17,8 +17,10 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -40,6 +42,7 @@ pub(super) async fn serve(listener: TcpListener, front: Front, stop: Cancellatio
     builder.http2().max_concurrent_streams(STREAMS_MAX);
     let builder = Arc::new(builder);
     let tasks = TaskTracker::new();
+    let refusing = Arc::new(Semaphore::new(REFUSING_MAX));
     tasks.spawn(connections.clone().look_after(stop.clone()));
     loop {
         let accepted = tokio::select! {
@@ -65,7 +68,9 @@ pub(super) async fn serve(listener: TcpListener, front: Front, stop: Cancellatio
         }
         let Some(open) = connections.open() else {
             // Whoever gets no word sees it closed.
-            let _ = stream.try_write(FULL);
+            if let Ok(permit) = Arc::clone(&refusing).try_acquire_owned() {
+                tasks.spawn(refuse(stream, permit));
+            }
             continue;
         };
         let (builder, front) = (Arc::clone(&builder), front.clone());
@@ -74,6 +79,26 @@ pub(super) async fn serve(listener: TcpListener, front: Front, stop: Cancellatio
     drop(listener);
     tasks.close();
     tasks.wait().await;
+}
+
+/// Connections that are told at once that there is no room for them.
+const REFUSING_MAX: usize = 16;
+
+/// How long that may take.
+const REFUSE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Tells a connection that there is no room for it. It is read on, so that it hears that.
+async fn refuse(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
+    let telling = async {
+        stream.write_all(FULL).await?;
+        stream.shutdown().await?;
+        let mut rest = [0; 1024];
+        while stream.read(&mut rest).await? > 0 {}
+        io::Result::Ok(())
+    };
+    if !matches!(timeout(REFUSE_WITHIN, telling).await, Ok(Ok(()))) {
+        tracing::debug!("connection refused without a word");
+    }
 }
 
 /// Requests in progress on one connection of HTTP/2 at most.

@@ -35,28 +35,26 @@ async fn a_message_of_the_limit_is_taken_and_one_byte_more_is_refused_by_name() 
     let raw = session.post(&body(LIMIT)).await;
     assert_eq!(raw.status, 200);
     assert!(raw.answer().text().len() > LIMIT - 1024);
-    for chunked in [false, true] {
-        for length in [LIMIT + 1, LIMIT + LIMIT / 2] {
-            let text = body(length);
-            let body = if chunked {
-                let chunks: Vec<_> = text
-                    .as_bytes()
-                    .chunks(1 << 16)
-                    .map(<[u8]>::to_vec)
-                    .collect();
-                let chunks = chunks.into_iter().map(Ok::<_, std::io::Error>);
-                reqwest::Body::wrap_stream(futures_util::stream::iter(chunks))
-            } else {
-                text.into()
-            };
-            let raw = core.send(prepare(&core, &session).body(body)).await;
-            assert_eq!(raw.status, 413, "{chunked} {length}: {raw:?}");
-            let refused = raw.answer();
-            assert_eq!(refused.error_kind(), "message_too_long");
-            let message = refused.message["error"]["message"].as_str().unwrap();
-            assert!(message.contains("16 MB"), "{message}");
-            assert_eq!(refused.message["id"], Value::Null);
-        }
+    for (length, chunked) in [(LIMIT + 1, true), (LIMIT + LIMIT / 2, false)] {
+        let text = body(length);
+        let body = if chunked {
+            let chunks: Vec<_> = text
+                .as_bytes()
+                .chunks(1 << 16)
+                .map(<[u8]>::to_vec)
+                .collect();
+            let chunks = chunks.into_iter().map(Ok::<_, std::io::Error>);
+            reqwest::Body::wrap_stream(futures_util::stream::iter(chunks))
+        } else {
+            text.into()
+        };
+        let raw = core.send(prepare(&core, &session).body(body)).await;
+        assert_eq!(raw.status, 413, "{chunked} {length}: {raw:?}");
+        let refused = raw.answer();
+        assert_eq!(refused.error_kind(), "message_too_long");
+        let message = refused.message["error"]["message"].as_str().unwrap();
+        assert!(message.contains("16 MB"), "{message}");
+        assert_eq!(refused.message["id"], Value::Null);
     }
     works(&session).await;
 }
@@ -170,11 +168,8 @@ async fn more_connections_than_there_is_room_for_end_those_that_wait() {
     let core = Core::trusted([("alpha", Entry::scripted(["--full", "kit"]))]).await;
     let session = core.session().await;
     let mut own = session.listen().await;
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    let max = usize::try_from(limit.current.unwrap_or(u64::MAX) / 2).unwrap();
-    let max = max.clamp(16, 2048);
+    let max = allow(&core, 256) / 2;
 
-    // This process and that one have room for half as many descriptors again.
     let mut idle = Vec::new();
     for _ in 0..max + 100 {
         let mut stream = TcpStream::connect(core.address()).await.unwrap();
@@ -205,8 +200,59 @@ async fn more_connections_than_there_is_room_for_end_those_that_wait() {
 }
 
 #[tokio::test]
+async fn where_all_connections_are_busy_one_more_is_told_so() {
+    let core = Core::trusted([("alpha", Entry::scripted([]))]).await;
+    core.look_away();
+    let max = allow(&core, 128) / 2;
+    let request = |session: &Session| {
+        let head = head(&core, session, "x-none: 1").replacen("POST", "GET", 1);
+        head.replace("application/json", "text/event-stream")
+    };
+    let mut sessions = Vec::new();
+    for _ in 0..max {
+        sessions.push(core.session().await);
+    }
+
+    let mut busy = Vec::new();
+    for session in &sessions {
+        let mut stream = TcpStream::connect(core.address()).await.unwrap();
+        stream.write_all(request(session).as_bytes()).await.unwrap();
+        let answer = first_line(&mut stream).await;
+        if answer.starts_with("HTTP/1.1 503 ") {
+            break;
+        }
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        busy.push(stream);
+    }
+    let mut more = TcpStream::connect(core.address()).await.unwrap();
+    more.write_all(request(&sessions[0]).as_bytes())
+        .await
+        .unwrap();
+    let refused = first_line(&mut more).await;
+    // This process has none open but these, and perhaps one of the events that has not ended yet.
+    assert!(busy.len() + 1 >= max, "{} of {max}", busy.len());
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+
+    // Each that ends makes room, as soon as the core has learned of it.
+    drop(busy.pop());
+    let served = async {
+        loop {
+            let mut stream = TcpStream::connect(core.address()).await.unwrap();
+            stream
+                .write_all(request(&sessions[0]).as_bytes())
+                .await
+                .unwrap();
+            if first_line(&mut stream).await.starts_with("HTTP/1.1 200 ") {
+                return;
+            }
+        }
+    };
+    timeout(SOON, served).await.expect("there is room again");
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_fills_its_own_stream_alone() {
-    const STEPS: u64 = 40_000;
+    const STEPS: u64 = 20_000;
     let core = Core::trusted([("alpha", Entry::scripted(["--full", "kit"]))]).await;
     let (slow, quick) = (core.session().await, core.session().await);
     let params = json!({
@@ -305,6 +351,33 @@ fn head(core: &Core, session: &Session, length: &str) -> String {
         core.home.token("client"),
         session.id().unwrap(),
     )
+}
+
+/// Allows the core so many descriptors; returns the number.
+fn allow(core: &Core, descriptors: u64) -> usize {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(core.pid()).unwrap());
+    let limit = rustix::process::Rlimit {
+        current: Some(descriptors),
+        maximum: Some(descriptors),
+    };
+    rustix::process::prlimit(pid, rustix::process::Resource::Nofile, limit).unwrap();
+    usize::try_from(descriptors).unwrap()
+}
+
+/// Reads until a line has come, or the other side says no more.
+async fn first_line(stream: &mut TcpStream) -> String {
+    let mut line = Vec::new();
+    let mut buffer = [0; 1024];
+    while !line.contains(&b'\n') {
+        match timeout(SOON, stream.read(&mut buffer))
+            .await
+            .expect("something comes")
+        {
+            Ok(0) | Err(_) => break,
+            Ok(count) => line.extend_from_slice(&buffer[..count]),
+        }
+    }
+    String::from_utf8_lossy(&line).into_owned()
 }
 
 /// Reads until the other side says no more, or has said a whole error.
