@@ -248,6 +248,31 @@ mod tests {
         assert_eq!(sessions.all.load().len(), SESSIONS_MAX);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn it_rests_from_the_last_use_or_end_on() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let sessions = sessions();
+        let minutes = || {
+            sessions
+                .rest()
+                .map(|rest| (rest.as_secs_f64() / 60.0).round())
+        };
+        tokio::time::sleep(5 * MINUTE).await;
+        assert_eq!(minutes(), Some(5.0), "since it began");
+
+        let session = begin(&sessions, "a").session;
+        tokio::time::sleep(2 * MINUTE).await;
+        assert_eq!(minutes(), Some(2.0), "a session alone is no use");
+        let found = sessions.find(session.id.as_str(), "a", &Scope::All);
+        assert!(found.is_some());
+        assert_eq!(minutes(), Some(0.0));
+
+        tokio::time::sleep(3 * MINUTE).await;
+        sessions.forget(&session);
+        tokio::time::sleep(MINUTE).await;
+        assert_eq!(minutes(), Some(1.0), "since its end");
+    }
+
     #[tokio::test]
     async fn what_has_ended_is_not_kept_in_mind() {
         let sessions = sessions();
