@@ -225,6 +225,8 @@ impl Reader {
             searched = buffer.len();
             self.ear.pending.left_unfinished(searched);
             if buffer.len() > SERVER_MESSAGE_BYTES_MAX {
+                // To give back so much memory takes its time as well.
+                by_size(buffer.len(), || buffer = BytesMut::new());
                 break Cause::new(
                     CauseKind::MessageTooLong,
                     "it sent a line of more than 64 MB",

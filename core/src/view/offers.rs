@@ -183,3 +183,123 @@ impl Menu {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{
+        api::wire::DefinitionState,
+        catalog::{Catalog, Definition},
+        desired::Desire,
+        metrics::Metrics,
+        server::{Spec, Transport},
+        view::Publisher,
+    };
+
+    /// Two pairs of a server and a tool that are offered under one name, hash and all.
+    const TWINS: [(&str, &str); 2] = [("my server", "$?@{`"), ("my_server", "#(:+$")];
+
+    /// Returns the offers of servers with these tools.
+    fn offers(servers: &[(&str, Vec<String>)]) -> Arc<Offers> {
+        let publisher = Publisher::new("test".into(), Metrics::new().view());
+        let transport = Transport::Stdio {
+            command: "x".into(),
+            args: Vec::new(),
+            cwd: None,
+            env: Default::default(),
+        };
+        for (name, tools) in servers {
+            let server: ServerName = name.parse().unwrap();
+            let desire = Desire {
+                spec: Some(Arc::new(Spec::new(transport.clone()))),
+                approved: true,
+                reviewed: true,
+                ..Desire::new()
+            };
+            let tools = tools.iter().map(|tool| {
+                let raw = serde_json::json!({"name": tool, "inputSchema": {}}).to_string();
+                Arc::new(Definition::of_tool(raw.into()).unwrap())
+            });
+            let catalog = Catalog {
+                tools: tools.collect(),
+                ..Catalog::default()
+            };
+            let reviewed = Reviewed::new(name, 1, &catalog, |_, _, _| DefinitionState::Offered);
+            publisher.update(|draft| {
+                draft.desire(&server, Arc::new(desire), None);
+                draft.catalog(&server, Arc::new(reviewed));
+            });
+        }
+        Arc::clone(&publisher.view().snapshot().offers)
+    }
+
+    fn numbered(count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("tool_{number}")).collect()
+    }
+
+    /// Returns the names in the list, each of which must lead to what is called so there.
+    fn listed(offers: &Offers) -> BTreeSet<String> {
+        let menu = offers.tools();
+        let list: serde_json::Value = serde_json::from_slice(&menu.list.concat()).unwrap();
+        let names = list["tools"].as_array().unwrap().iter();
+        let names = names.map(|tool| tool["name"].as_str().unwrap().to_owned());
+        let names: Vec<String> = names.collect();
+        for name in &names {
+            let route = menu.route(name).unwrap();
+            assert_eq!(*route.item.offered_as, **name);
+        }
+        let all: BTreeSet<String> = names.iter().cloned().collect();
+        assert_eq!(all.len(), names.len(), "a name is offered twice");
+        all
+    }
+
+    #[test]
+    fn few_and_many_tools_stand_in_one_list() {
+        for counts in [
+            [2, 3, 4],
+            [300, 3, 0],
+            [3, 300, 2],
+            [300, 0, 301],
+            [0, 0, 0],
+        ] {
+            let names = ["a", "b", "c"].into_iter();
+            let servers: Vec<_> = names.zip(counts.map(numbered)).collect();
+            let offers = offers(&servers);
+            let expected = servers.iter().flat_map(|(server, tools)| {
+                tools.iter().map(move |tool| format!("{server}__{tool}"))
+            });
+            assert_eq!(listed(&offers), expected.collect());
+            for (server, tools) in &servers {
+                for tool in tools {
+                    let route = offers.tools().route(&format!("{server}__{tool}")).unwrap();
+                    assert_eq!(route.server.as_str(), *server);
+                    assert_eq!(route.item.definition.name, *tool);
+                }
+            }
+            assert!(offers.tools().route("a__none").is_none());
+        }
+    }
+
+    #[test]
+    fn names_of_two_servers_that_meet_are_both_refused() {
+        for counts in [[1, 1], [300, 1], [1, 300], [300, 300]] {
+            let servers: Vec<_> = TWINS
+                .iter()
+                .zip(counts.map(numbered))
+                .map(|((server, twin), mut tools)| {
+                    tools.push((*twin).to_owned());
+                    (*server, tools)
+                })
+                .collect();
+            let offers = offers(&servers);
+            let twin = crate::catalog::offered_name(TWINS[0].0, TWINS[0].1);
+            assert_eq!(twin, crate::catalog::offered_name(TWINS[1].0, TWINS[1].1));
+            assert!(offers.tools().route(&twin).is_none());
+            let names = listed(&offers);
+            assert!(!names.contains(&twin));
+            assert_eq!(names.len(), counts.iter().sum::<usize>());
+        }
+    }
+}
