@@ -165,7 +165,11 @@ fn progress_token(envelope: &Envelope) -> Result<Option<Range<usize>>, Refusal> 
 impl Call {
     /// Sends the request, again where that is safe, and returns the message to answer with.
     async fn run(self, id: Bytes) -> Spliced {
-        match self.reply().await {
+        let reply = self.reply().await;
+        if reply.is_ok() {
+            self.flight.answered();
+        }
+        match reply {
             Ok(reply) if self.links && reply.is_result => self.with_links(&reply, &id),
             Ok(reply) => reply.under(&id),
             Err(refusal) => Spliced {

@@ -58,6 +58,8 @@ pub(super) struct Flight {
 /// How a request in flight was ended before its answer.
 const CANCELLED: u8 = 1;
 const TIMED_OUT: u8 = 2;
+/// Its server has answered it.
+const ANSWERED: u8 = 3;
 
 /// What comes before the answer of a request in flight.
 #[derive(Debug)]
@@ -72,6 +74,18 @@ impl Flight {
     /// Whether its time ran out.
     pub(super) fn has_timed_out(&self) -> bool {
         self.state.load(Ordering::Acquire) == TIMED_OUT
+    }
+
+    /// Takes note of its server's answer.
+    pub(super) fn answered(&self) {
+        // What was ended before stays so.
+        let state = &self.state;
+        let _ = state.compare_exchange(0, ANSWERED, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Whether its server has answered it, and nothing else ended it.
+    pub(super) fn was_answered(&self) -> bool {
+        self.state.load(Ordering::Acquire) == ANSWERED
     }
 
     /// Returns the session.
@@ -347,7 +361,7 @@ impl Drop for Boarded {
             session.flights.slots[slot].store(None);
         }
         self.flight.ended.store(true, Ordering::SeqCst);
-        if self.flight.asked.load(Ordering::SeqCst) {
+        if self.flight.asked.load(Ordering::SeqCst) || !self.flight.was_answered() {
             session.questions.end(&self.flight);
         }
     }

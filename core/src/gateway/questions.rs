@@ -37,6 +37,8 @@ struct Open {
     since: Instant,
     /// The server's own progress token, as it is spelled.
     token: Option<Bytes>,
+    /// Whether it can be of no call: then an answered call is not what it waited for.
+    lasts: bool,
 }
 
 /// What became of a client's answer.
@@ -84,6 +86,7 @@ impl Session {
             flight: flight.map(Arc::downgrade).unwrap_or_default(),
             since: Instant::now(),
             token: token.map(|token| request.bytes().slice(token)),
+            lasts: question.lasts(),
             question,
         };
         open.insert(id, asked);
@@ -183,11 +186,15 @@ impl Questions {
 
     /// Takes note that a call has ended. What was asked within it is another's of the session, if
     /// one is in flight: of several the wire may not tell which it was. Else it is refused, but for
-    /// what the client has heard of and may be of no call.
+    /// what the client has heard of and can be of no call.
     pub(super) fn end(&self, flight: &Flight) {
         let mut open = self.open();
         if open.is_empty() {
             return;
+        }
+        if !flight.was_answered() {
+            // Each may be of this call, and nobody answers for that any more.
+            open.values_mut().for_each(|open| open.lasts = false);
         }
         while let Some(other) = flight.session().flights.any() {
             if other.takes_questions() {
@@ -201,10 +208,9 @@ impl Questions {
             }
         }
         let heard_of = flight.is_heard_of();
-        let lasting = |open: &Open| heard_of && open.question.lasts();
         let of_call = open.values_mut().filter(|open| open.is_of(flight));
         of_call
-            .filter(|open| lasting(open))
+            .filter(|open| heard_of && open.lasts)
             .for_each(|open| open.flight = Weak::new());
         open.retain(|_, open| !open.is_of(flight));
     }

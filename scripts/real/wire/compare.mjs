@@ -68,7 +68,8 @@ export function acrossNarthex({ front, behind, ever }, merged) {
     verdict.same(`${request.from}'s ${request.method}`, own(request.raw), same ? plain(same.raw) : null, sides);
     if (!same) continue;
     request.counterpart = same;
-    if (request.cancelled) verdict.same(`cancelled ${request.method}`, `${request.cancelled}`, `${same.cancelled}`, sides);
+    const cancellation = (talk, about) => talk.told.find((notice) => notice.about === about && notice.method === "notifications/cancelled");
+    if (request.cancelled || same.cancelled) verdict.same(`cancellation of ${request.method}`, text(cancellation(outside, request), plain), text(cancellation(inside, same), plain), sides);
     else verdict.same(`answer to ${request.method}`, text(request.answer, own), text(same.answer, plain), sides);
   }
   for (const { from, method, raw, answer } of left) {

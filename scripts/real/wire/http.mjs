@@ -5,7 +5,8 @@ import { EventTexts } from "./events.mjs";
 
 /**
  * Listens on a port of its own; resolves to `{ origin, close }`. `record(message)` gets
- * `{ conn, from, raw }`: `conn` tells sessions apart, and of an `initialize` is known later.
+ * `{ conn, from, raw, again }`: `conn` tells sessions apart, and of an `initialize` is known later;
+ * `again`, that it came on a stream which a client came back to.
  */
 export async function recordingProxy(target, record) {
   const server = createServer((incoming, outgoing) => pass(new URL(target), incoming, outgoing, record));
@@ -20,9 +21,10 @@ export async function recordingProxy(target, record) {
 
 function pass(target, incoming, outgoing, record) {
   const exchange = { conn: incoming.headers["mcp-session-id"] ?? new URL(incoming.url, target).searchParams.get("sessionId") };
+  const again = "last-event-id" in incoming.headers;
   const early = [];
   const note = (from, raw) => {
-    const message = { conn: exchange.conn, from, raw };
+    const message = { conn: exchange.conn, from, raw, again };
     if (!message.conn) early.push(message);
     record(message);
   };

@@ -15,7 +15,10 @@ export function falsified(through) {
     carried.add(raw);
     if (answer && !cancelled) carried.add(answer.raw);
   }
-  for (const { method, raw, about } of told) if (method === "notifications/progress" && about && !about.cancelled) carried.add(raw);
+  for (const { method, raw, about } of told) {
+    if (method === "notifications/cancelled" && about) carried.add(raw);
+    if (method === "notifications/progress" && about && !about.cancelled) carried.add(raw);
+  }
   const missed = [];
   let noticed = 0;
   for (const [at, message] of through.front.entries()) {

@@ -13,8 +13,14 @@ export class AddressTape {
   /** Returns a tape before this origin, once it listens. */
   static async before(origin) {
     const tape = new AddressTape();
-    tape.#proxy = await recordingProxy(origin, (message) => tape.#messages.push(message));
+    tape.#proxy = await recordingProxy(origin, (message) => tape.#record(message));
     return tape;
+  }
+
+  /** A server may say all of a session again to who comes back to one of its streams: once is enough. */
+  #record(message) {
+    const said = ({ conn, raw }) => conn === message.conn && raw === message.raw;
+    if (!message.again || !this.#messages.some(said)) this.#messages.push(message);
   }
 
   get origin() {
