@@ -239,7 +239,7 @@ impl Call {
         let lease = endpoint.lease_for(session.number, patron).await?;
         self.flight.count_dropped(|| lease.metrics().dropped());
         let started = Instant::now();
-        let place = lease.place(session.number, Some(self.deadline)).await?;
+        let place = lease.place(session.number, self.deadline).await?;
         *sent = lease.is_open();
         let counted = (self.asked == Asked::Tool).then(|| Counted {
             lease: &lease,

@@ -326,11 +326,7 @@ impl Lease {
     /// # Errors
     /// When there is none by `deadline`, or no room to wait for one, or the server was taken away
     /// meanwhile. The server never saw the call.
-    pub async fn place(
-        &self,
-        session: u64,
-        deadline: Option<Instant>,
-    ) -> Result<Place<'_>, CallError> {
+    pub async fn place(&self, session: u64, deadline: Instant) -> Result<Place<'_>, CallError> {
         let inner = &self.endpoint.inner;
         // A place at the server first: those who wait for a slow one hold up nobody else.
         let own = match inner.turns.take() {
@@ -358,17 +354,14 @@ impl Lease {
         &self,
         turns: &'a Turns,
         session: u64,
-        deadline: Option<Instant>,
+        deadline: Instant,
         [full, late]: [Busy; 2],
     ) -> Result<Turn<'a>, CallError> {
         let inner = &self.endpoint.inner;
         let _waits = inner.metrics.waits();
         let turn = async {
             let waiting = turns.wait(session).map_err(|_| full)?;
-            let turn = match deadline {
-                Some(deadline) => timeout_at(deadline, waiting).await.map_err(|_| late)?,
-                None => waiting.await,
-            };
+            let turn = timeout_at(deadline, waiting).await.map_err(|_| late)?;
             turn.map_err(|_| full)
         };
         let why = tokio::select! {
@@ -389,8 +382,8 @@ impl Lease {
         })
     }
 
-    /// Sends a request and returns its answer, once there is a place for it. Dropping the future
-    /// cancels the request at the server.
+    /// Sends a request and returns its answer, once there is a place for it, for which it waits as
+    /// long as a call may take. Dropping the future cancels the request at the server.
     ///
     /// # Errors
     /// When there is no answer; the error tells whether the server can have acted.
@@ -400,7 +393,8 @@ impl Lease {
         caller: Option<Arc<dyn Caller>>,
     ) -> Result<Reply, CallError> {
         let session = caller.as_ref().map_or(OWN_SESSION, |it| it.session());
-        let place = self.place(session, None).await?;
+        let deadline = Instant::now() + self.spec().call_timeout;
+        let place = self.place(session, deadline).await?;
         self.send(&place, request, caller).await
     }
 
