@@ -73,6 +73,17 @@ impl SseStream {
 }
 
 impl SseStream {
+    /// Returns the next message as it was written, or `None` when the stream has ended or broken. An
+    /// event without data tells an id alone.
+    pub async fn text(&mut self) -> Option<String> {
+        loop {
+            let event = self.next().await?;
+            if !event.data.is_empty() {
+                return Some(event.data);
+            }
+        }
+    }
+
     /// Returns the next message of JSON-RPC.
     ///
     /// # Panics

@@ -230,11 +230,11 @@ impl Way {
         let mut heard = Vec::new();
         if kind == "text/event-stream" {
             let mut events = SseStream::new(response);
-            while let Some(event) = timeout(SOON, events.next()).await.expect(&about) {
+            while let Some(text) = timeout(SOON, events.text()).await.expect(&about) {
                 if question && heard.is_empty() {
-                    self.reply(at, &event.data, &said, &mut rng, &about).await;
+                    self.reply(at, &text, &said, &mut rng, &about).await;
                 }
-                heard.push(event.data);
+                heard.push(text);
             }
         } else {
             heard.push(response.text().await.unwrap());
@@ -269,8 +269,8 @@ impl Way {
                 let all = self.addresses.iter_mut().enumerate();
                 let hear = all.filter(|(other, _)| self.name != "own" || *other == at);
                 for (_, address) in hear {
-                    let update = timeout(SOON, address.own.next()).await.expect(&about);
-                    assert_eq!(update.unwrap().data, said, "{about}");
+                    let update = timeout(SOON, address.own.text()).await.expect(&about);
+                    assert_eq!(update.unwrap(), said, "{about}");
                 }
             }
         }
@@ -696,9 +696,9 @@ async fn uris_are_rewritten_and_nothing_beside_them() {
                 message("\"i\"", &offered),
                 "{server}, seed {seed}"
             );
-            let updated = timeout(SOON, own.next()).await.unwrap().unwrap();
+            let updated = timeout(SOON, own.text()).await.unwrap().unwrap();
             assert_eq!(
-                updated.data,
+                updated,
                 update(&json!(uri).to_string()),
                 "{server}, seed {seed}"
             );
