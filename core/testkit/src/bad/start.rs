@@ -30,8 +30,11 @@ pub struct At {
 /// The time between two calls of a bad server.
 const CALL_PAUSE: Duration = Duration::from_millis(20);
 
-/// The time that the calls of a bad server have, in seconds: it must pass in tests.
-const CALL_TIMEOUT_S: u64 = 4;
+/// The time that the calls of a bad server have, in seconds.
+const CALL_TIMEOUT_S: u64 = 60;
+
+/// The same where nothing but its end is an answer: it must pass in tests.
+const SHORT_CALL_TIMEOUT_S: u64 = 4;
 
 impl Bad {
     /// Starts what stands behind its entry.
@@ -60,7 +63,11 @@ impl Bad {
         } else {
             entry
         };
-        started.entry = Some(entry.set("callTimeout", CALL_TIMEOUT_S));
+        let patience = match self {
+            Self::HalfAMessage | Self::StalledBody => SHORT_CALL_TIMEOUT_S,
+            _ => CALL_TIMEOUT_S,
+        };
+        started.entry = Some(entry.set("callTimeout", patience));
         started
     }
 
