@@ -52,7 +52,7 @@ struct Server {
 
 enum Way {
     Http(Box<HttpWay>),
-    Stdio(Pipe),
+    Stdio(Box<Pipe>),
 }
 
 struct HttpWay {
@@ -140,7 +140,7 @@ impl Server {
             let mut words = at.split(' ');
             let mut command = Command::new(words.next().unwrap_or_default());
             command.args(words);
-            Way::Stdio(Pipe::start(command)?)
+            Way::Stdio(Box::new(Pipe::start(command)?))
         };
         Ok(Self {
             name: name.to_owned(),

@@ -177,9 +177,10 @@ async fn batches_are_passed_on_where_the_revision_knows_them() {
     // One line with both, or one for each.
     let mut answers = Vec::new();
     while answers.len() < 2 {
-        match serde_json::from_str(&bridge.line().await.unwrap()).unwrap() {
-            Value::Array(all) => answers.extend(all),
-            one => answers.push(one),
+        let line: Value = serde_json::from_str(&bridge.line().await.unwrap()).unwrap();
+        match line.as_array() {
+            Some(all) => answers.extend(all.iter().cloned()),
+            None => answers.push(line),
         }
     }
     answers.sort_by_key(|answer| answer["id"].as_str().map(str::to_owned));

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use narthex_testkit::{bridge::Bridge, core::Home};
 use rustix::process::Signal;
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::{net::TcpStream, time::sleep};
 
 use super::{LOOK_EVERY, cores, holder, home};
 
@@ -150,10 +150,12 @@ async fn without_a_display_no_desktop_is_started() {
     assert_eq!(holder(&home)["kind"], "serve");
 }
 
-/// Ends a core that nobody here started, and waits for its end.
+/// Ends a core that nobody here started, and waits until nothing of it is left: a process that is
+/// ending loses its command line before its sockets.
 pub(super) async fn end(home: &Home, pid: u32, signal: Signal) {
+    let address = holder(home)["address"].as_str().unwrap().to_owned();
     narthex_testkit::census::signal(pid, signal);
-    while cores(home).contains(&pid) {
+    while cores(home).contains(&pid) || TcpStream::connect(&address).await.is_ok() {
         sleep(LOOK_EVERY).await;
     }
 }
