@@ -11,11 +11,9 @@ use bytes::Bytes;
 use hyper::{
     Response,
     body::{Frame, Incoming, SizeHint},
+    server::conn::{http1, http2},
 };
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
-};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -38,9 +36,7 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
 /// Serves HTTP/1.1 and HTTP/2 at one address until `stop`; returns when what is open has ended.
 pub(super) async fn serve(listener: TcpListener, front: Front, stop: CancellationToken) {
     let connections = Connections::new();
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http2().max_concurrent_streams(STREAMS_MAX);
-    let builder = Arc::new(builder);
+    let builders = Arc::new(Builders::new());
     let tasks = TaskTracker::new();
     let refusing = Arc::new(Semaphore::new(REFUSING_MAX));
     tasks.spawn(connections.clone().look_after(stop.clone()));
@@ -73,8 +69,8 @@ pub(super) async fn serve(listener: TcpListener, front: Front, stop: Cancellatio
             }
             continue;
         };
-        let (builder, front) = (Arc::clone(&builder), front.clone());
-        tasks.spawn(connection(builder, stream, open, front, stop.clone()));
+        let (builders, front) = (Arc::clone(&builders), front.clone());
+        tasks.spawn(connection(builders, stream, open, front, stop.clone()));
     }
     drop(listener);
     tasks.close();
@@ -104,32 +100,95 @@ async fn refuse(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
 /// Requests in progress on one connection of HTTP/2 at most.
 const STREAMS_MAX: u32 = 200;
 
+/// What connections are served by.
+struct Builders {
+    one: http1::Builder,
+    two: http2::Builder<TokioExecutor>,
+}
+
+impl Builders {
+    fn new() -> Self {
+        let mut two = http2::Builder::new(TokioExecutor::new());
+        two.max_concurrent_streams(STREAMS_MAX);
+        Self {
+            one: http1::Builder::new(),
+            two,
+        }
+    }
+}
+
 async fn connection(
-    builder: Arc<auto::Builder<TokioExecutor>>,
+    builders: Arc<Builders>,
     stream: TcpStream,
     open: Open,
     front: Front,
     stop: CancellationToken,
 ) {
+    let begins = tokio::select! {
+        begins = begins_http2(&stream) => begins,
+        () = open.ended() => return,
+        () = stop.cancelled() => return,
+    };
     let pulse = Arc::clone(open.pulse());
     let io = TokioIo::new(Felt {
         stream,
         pulse: Arc::clone(&pulse),
     });
-    let mut serving = std::pin::pin!(builder.serve_connection(io, Door { front, pulse }));
+    let door = Door { front, pulse };
+    match begins {
+        Ok(false) => {
+            let serving = builders.one.serve_connection(io, door);
+            drive(serving, http1::Connection::graceful_shutdown, &open, &stop).await;
+        }
+        Ok(true) => {
+            let serving = builders.two.serve_connection(io, door);
+            let end = http2::Connection::graceful_shutdown;
+            // Few connections take the room that it needs.
+            Box::pin(drive(serving, end, &open, &stop)).await;
+        }
+        Err(error) => tracing::debug!(%error, "connection ended"),
+    }
+}
+
+/// What a connection of HTTP/2 begins with, and no request of HTTP/1.1 that is served here.
+const HTTP2: &[u8] = b"PRI";
+
+/// How long is waited for the rest of so few bytes, again and again.
+const PEEK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Whether a connection begins as HTTP/2 does. Nothing is taken from it: what is read into the
+/// buffer of a connection beforehand makes it twice as large for good.
+async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
+    let mut begin = [0; HTTP2.len()];
+    loop {
+        let known = stream.peek(&mut begin).await?;
+        if known == 0 || known == HTTP2.len() || begin[..known] != HTTP2[..known] {
+            return Ok(begin[..known] == *HTTP2);
+        }
+        tokio::time::sleep(PEEK_AGAIN).await;
+    }
+}
+
+/// Serves a connection until it ends. On `stop`, `end` has it take no more requests.
+async fn drive<C, E>(serving: C, end: impl Fn(Pin<&mut C>), open: &Open, stop: &CancellationToken)
+where
+    C: Future<Output = Result<(), E>>,
+    E: std::fmt::Display,
+{
+    let mut serving = std::pin::pin!(serving);
     let mut stopping = false;
     loop {
         tokio::select! {
             served = serving.as_mut() => {
                 if let Err(error) = served {
-                    tracing::debug!(error, "connection ended");
+                    tracing::debug!(%error, "connection ended");
                 }
                 return;
             }
             () = open.ended() => return,
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
-                serving.as_mut().graceful_shutdown();
+                end(serving.as_mut());
             }
         }
     }
