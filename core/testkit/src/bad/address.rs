@@ -54,12 +54,13 @@ struct Request {
 }
 
 impl Server {
+    /// Whether it speaks HTTP+SSE.
+    fn is_older(&self) -> bool {
+        self.bad == Bad::EndlessEventOlder
+    }
+
     fn path(&self) -> &'static str {
-        if self.bad == Bad::EndlessEventOlder {
-            "/sse"
-        } else {
-            "/mcp"
-        }
+        if self.is_older() { "/sse" } else { "/mcp" }
     }
 
     fn talk(&self, connection: &TcpStream) -> io::Result<()> {
@@ -68,8 +69,12 @@ impl Server {
         let mut writer = connection;
         while let Some(request) = read(&mut reader)? {
             match request.method.as_str() {
+                // Whoever has no stream looks for one at an address of Streamable HTTP.
+                "POST" if self.is_older() && self.stream().is_none() => {
+                    writer.write_all(NOT_ALLOWED)?;
+                }
                 "POST" => self.post(&request.body, &mut writer)?,
-                "GET" if self.bad == Bad::EndlessEventOlder => {
+                "GET" if self.is_older() => {
                     writer.write_all(
                         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n\
                           event: endpoint\ndata: /message\n\n",
@@ -77,8 +82,7 @@ impl Server {
                     *self.stream() = Some(connection.try_clone()?);
                 }
                 "DELETE" => writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?,
-                _ => writer
-                    .write_all(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n")?,
+                _ => writer.write_all(NOT_ALLOWED)?,
             }
         }
         Ok(())
@@ -108,7 +112,7 @@ impl Server {
 
     /// Answers as it should.
     fn say(&self, answer: &str, writer: &mut impl Write) -> io::Result<()> {
-        if self.bad == Bad::EndlessEventOlder {
+        if self.is_older() {
             writer.write_all(ACCEPTED)?;
             let mut stream = self.stream();
             let stream = stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
@@ -176,6 +180,8 @@ impl Server {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+const NOT_ALLOWED: &[u8] = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n";
 
 const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 

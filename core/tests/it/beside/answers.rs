@@ -134,6 +134,19 @@ async fn an_event_that_never_ends() {
 }
 
 #[tokio::test]
+async fn an_event_that_never_ends_where_the_stream_is_the_connection() {
+    let beside = Beside::start(Bad::EndlessEventOlder).await;
+    beside.connected().await;
+
+    let answer = beside.echo().await;
+
+    assert_told(&answer, &["reply_too_long"]);
+    beside.assert_well().await;
+    beside.assert_resident_below(RESIDENT_MAX);
+    beside.end().await;
+}
+
+#[tokio::test]
 async fn a_gzip_bomb() {
     let beside = Beside::start(Bad::GzipBomb).await;
     beside.connected().await;
