@@ -194,6 +194,11 @@ impl Pulse {
             .store(self.connections.now_ms(), Ordering::Relaxed);
     }
 
+    /// Takes note that it is one of HTTP/2.
+    pub(super) fn framed(&self) {
+        self.framed.store(true, Ordering::Relaxed);
+    }
+
     /// Takes note of bytes that were read.
     pub(super) fn read(&self, bytes: &[u8]) {
         if self.is_busy()
@@ -201,10 +206,6 @@ impl Pulse {
             || self.framed.load(Ordering::Relaxed)
             || bytes.is_empty()
         {
-            return;
-        }
-        if bytes.starts_with(b"PRI * HTTP/2") {
-            self.framed.store(true, Ordering::Relaxed);
             return;
         }
         self.since_now();
@@ -297,6 +298,7 @@ mod tests {
         let answered = connections.open().unwrap();
         half.pulse().read(b"POST");
         answered.pulse().read(b"POST");
+        framed.pulse().framed();
         framed.pulse().read(b"PRI * HTTP/2.0");
         let request = answered.pulse().request();
         answered.pulse().read(b"its body");

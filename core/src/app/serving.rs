@@ -141,6 +141,7 @@ async fn connection(
             drive(serving, http1::Connection::graceful_shutdown, &open, &stop).await;
         }
         Ok(true) => {
+            open.pulse().framed();
             let serving = builders.two.serve_connection(io, door);
             let end = http2::Connection::graceful_shutdown;
             // Few connections take the room that it needs.
@@ -153,20 +154,12 @@ async fn connection(
 /// What a connection of HTTP/2 begins with, and no request of HTTP/1.1 that is served here.
 const HTTP2: &[u8] = b"PRI";
 
-/// How long is waited for the rest of so few bytes, again and again.
-const PEEK_AGAIN: Duration = Duration::from_millis(5);
-
-/// Whether a connection begins as HTTP/2 does. Nothing is taken from it: what is read into the
-/// buffer of a connection beforehand makes it twice as large for good.
+/// Whether a connection begins as HTTP/2 does, which its first segment tells. Nothing is taken from
+/// it: what is read into the buffer of a connection beforehand makes it twice as large for good.
 async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
     let mut begin = [0; HTTP2.len()];
-    loop {
-        let known = stream.peek(&mut begin).await?;
-        if known == 0 || known == HTTP2.len() || begin[..known] != HTTP2[..known] {
-            return Ok(begin[..known] == *HTTP2);
-        }
-        tokio::time::sleep(PEEK_AGAIN).await;
-    }
+    let known = stream.peek(&mut begin).await?;
+    Ok(begin[..known] == *HTTP2)
 }
 
 /// Serves a connection until it ends. On `stop`, `end` has it take no more requests.
