@@ -353,10 +353,6 @@ impl Lane {
             Stage::Asked(question) => match rng.u8(0..4) {
                 0 => {
                     client.gives_up(&call, rng).await;
-                    if server.tells == Tells::Connection {
-                        // What is asked on a client's own connection outlives the call.
-                        client.answers(&question, json!({"result": {}})).await;
-                    }
                     self.cancelled(who, &server, rng).await;
                     None
                 }
