@@ -91,7 +91,7 @@ const checksOf = (app, page, binary) => ({
     await page.view.press("/", ..."weather");
     await page.misses("demo");
     await page.view.press(keys.down, keys.enter);
-    await page.view.until("its page", () => location.hash === "#/servers/weather");
+    await page.view.until("its page", () => document.querySelector('[data-detail="weather"]'));
     await page.view.press(keys.escape);
     await page.view.until("its row, focused", () => document.activeElement.closest('[data-server="weather"]'));
     await page.view.press("/", keys.escape, keys.escape);

@@ -117,9 +117,9 @@ export const flows = ({ page, core, at, complaints }) => [
     await page.press(..."newcomer");
     await page.until("one row", () => document.querySelectorAll("[data-server]").length === 1);
     await page.press(keys.down, keys.enter);
-    await page.until("its page", () => location.hash === "#/servers/demo-newcomer");
+    await page.until("its page", () => document.querySelector('[data-detail="demo-newcomer"]'));
     await page.press(keys.escape);
-    await page.until("the list", () => location.hash === "#/servers");
+    await page.until("the list alone", () => !document.querySelector("[data-detail]") && document.querySelector("[data-server]"));
     await page.press("/", keys.escape);
     await page.until("all rows", () => document.querySelectorAll("[data-server]").length >= 2);
   }],
