@@ -12,7 +12,7 @@ pub mod refusal;
 mod revision;
 pub mod sse;
 
-pub use envelope::{Envelope, InvalidEnvelope, Kind};
+pub use envelope::{Envelope, InvalidEnvelope, Kind, Scan};
 pub use message::{Outgoing, Spliced, one_line, splice};
 pub use refusal::Refusal;
 pub use revision::Revision;

@@ -4,7 +4,7 @@
 use std::{fmt, ops::Range};
 
 use bytes::Bytes;
-use narthex_core::mcp::{Envelope, InvalidEnvelope, Kind, Outgoing, Spliced, json};
+use narthex_core::mcp::{Envelope, InvalidEnvelope, Kind, Outgoing, Scan, Spliced, json};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
@@ -35,6 +35,7 @@ pub(crate) fn check(bytes: &[u8]) {
     }
     let message = Bytes::copy_from_slice(bytes);
     let read = Envelope::parse(message.clone());
+    in_pieces(&message, read.as_ref().ok());
     let expected = expected(bytes, value);
     match (read, expected) {
         (Ok(envelope), Some(expected)) => {
@@ -53,6 +54,20 @@ pub(crate) fn check(bytes: &[u8]) {
         }
         (Err(_), None) => {}
         (read, expected) => panic!("read {read:?}, expected {expected:?}"),
+    }
+}
+
+/// Reads it again as it would come in pieces of several lengths.
+fn in_pieces(message: &Bytes, whole: Option<&Envelope>) {
+    let places = |it: &Envelope| (it.kind(), it.id_range(), it.payload_range());
+    for length in [1, 7, 64] {
+        let mut scan = Scan::default();
+        let mut ends = (0..message.len()).step_by(length);
+        let broken = ends.any(|end| scan.more(&message[..end]).is_err());
+        let read = scan.ended(message.clone());
+        assert!(!broken || read.is_err(), "what is broken stays so");
+        let places = (read.ok().as_ref().map(places), whole.map(places));
+        assert_eq!(places.0, places.1, "in pieces of {length}");
     }
 }
 

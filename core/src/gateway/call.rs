@@ -181,6 +181,9 @@ impl Call {
     /// Returns the answer with the URIs in it as they are called at the client's address.
     fn with_links(&self, reply: &Reply, id: &Bytes) -> Spliced {
         let (server, payload) = (&self.target.server, reply.payload());
+        if !links::may_be_in(&payload) {
+            return reply.under(id);
+        }
         let now = self.view.snapshot();
         let edits = by_size(payload.len(), || {
             links::edits(&payload, |uri| {

@@ -4,6 +4,11 @@ use bytes::Bytes;
 
 use crate::mcp::json;
 
+/// Whether a result may hold any: most hold none, and this is the one search that they pay for.
+pub(super) fn may_be_in(result: &[u8]) -> bool {
+    memchr::memmem::find(result, b"uri").is_some()
+}
+
 /// Returns the edits by which the URIs of resources in a result read as `offered` says: of links and
 /// embedded resources in `content` and `messages`, and of what was read in `contents`. All else in a
 /// result is the server's.
@@ -12,12 +17,9 @@ pub(super) fn edits(
     offered: impl Fn(&str) -> Option<String>,
 ) -> Vec<(Range<usize>, Bytes)> {
     let mut found = Vec::new();
-    // Most results hold none, and this is the one search that they pay for.
-    if memchr::memmem::find(result, b"uri").is_some() {
-        for name in ["content", "contents", "messages"] {
-            if let Some(list) = member(result, 0, name) {
-                each(result, list, &mut found);
-            }
+    for name in ["content", "contents", "messages"] {
+        if let Some(list) = member(result, 0, name) {
+            each(result, list, &mut found);
         }
     }
     found.sort_by_key(|range| range.start);

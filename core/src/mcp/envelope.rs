@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::json::{self, Malformed, Members};
+use super::json::{self, Malformed, Step, Walk};
 
 /// A JSON-RPC message: its raw bytes, and where its members stand in them.
 #[derive(Debug, Clone)]
@@ -59,25 +59,11 @@ impl Envelope {
     /// # Errors
     /// When the bytes are not exactly one JSON-RPC message.
     pub fn parse(bytes: Bytes) -> Result<Self, InvalidEnvelope> {
-        if let Err(error) = std::str::from_utf8(&bytes) {
-            return Err(InvalidEnvelope::Utf8(error.valid_up_to()));
-        }
-        let text = &bytes[..];
-        let start = json::skip_space(text, 0);
-        if text.get(start) == Some(&b'[') {
-            return Err(InvalidEnvelope::Batch);
-        }
-        let mut found = Found::default();
-        let mut members = Members::of(text, start);
-        for member in &mut members {
-            let member = member?;
-            found.take(text, &member)?;
-        }
-        let end = json::skip_space(text, members.end());
-        if end != text.len() {
-            return Err(InvalidEnvelope::Trailing(end));
-        }
-        let kind = found.kind(text)?;
+        Scan::default().ended(bytes)
+    }
+
+    fn of(bytes: Bytes, found: Found) -> Result<Self, InvalidEnvelope> {
+        let kind = found.kind(&bytes)?;
         let Found {
             id,
             method,
@@ -175,7 +161,78 @@ impl Envelope {
     }
 }
 
-#[derive(Default)]
+/// A scan of a message that comes in pieces: what has come is looked at before the rest is there.
+#[derive(Debug, Default)]
+pub struct Scan {
+    walk: Option<Walk>,
+    found: Found,
+    /// How much is known to be UTF-8.
+    utf8: usize,
+    /// Why it is no message.
+    broken: Option<InvalidEnvelope>,
+}
+
+impl Scan {
+    /// Looks at what has come since the last time; `text` is all that has come.
+    ///
+    /// # Errors
+    /// When it is no message, whatever follows; then every time.
+    pub fn more(&mut self, text: &[u8]) -> Result<(), InvalidEnvelope> {
+        if self.broken.is_none() {
+            self.broken = self.look(text, false).err();
+        }
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    /// Looks at the rest of the whole message.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly one message.
+    pub fn ended(mut self, bytes: Bytes) -> Result<Envelope, InvalidEnvelope> {
+        match self.broken.take() {
+            None => self.look(&bytes, true)?,
+            Some(error) => return Err(error),
+        }
+        Envelope::of(bytes, self.found)
+    }
+
+    fn look(&mut self, text: &[u8], whole: bool) -> Result<(), InvalidEnvelope> {
+        self.utf8 += match std::str::from_utf8(&text[self.utf8..]) {
+            Ok(valid) => valid.len(),
+            // A character is cut in the middle.
+            Err(error) if !whole && error.error_len().is_none() => error.valid_up_to(),
+            Err(error) => return Err(InvalidEnvelope::Utf8(self.utf8 + error.valid_up_to())),
+        };
+        let walk = match &mut self.walk {
+            Some(walk) => walk,
+            begun @ None => {
+                let start = json::skip_space(text, 0);
+                match text.get(start) {
+                    Some(b'{') => begun.insert(Walk::of(start)),
+                    Some(b'[') => return Err(InvalidEnvelope::Batch),
+                    None if !whole => return Ok(()),
+                    Some(_) | None => {
+                        let (at, expected) = (start, "an object");
+                        return Err(Malformed { at, expected }.into());
+                    }
+                }
+            }
+        };
+        loop {
+            match walk.step(text, whole)? {
+                Step::Member(member) => self.found.take(text, &member)?,
+                Step::More => return Ok(()),
+                Step::Ended => break,
+            }
+        }
+        match json::skip_space(text, walk.at()) {
+            end if end == text.len() => Ok(()),
+            more => Err(InvalidEnvelope::Trailing(more)),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
 struct Found {
     id: Option<Range<usize>>,
     method: Option<Range<usize>>,
@@ -272,6 +329,33 @@ mod tests {
             parse(r#"{"id":1,"method":"a","method":"b"}"#).map(|envelope| envelope.kind()),
             Err(InvalidEnvelope::Twice("method"))
         );
+    }
+
+    #[test]
+    fn a_message_is_the_same_however_it_is_cut() {
+        let texts: [&[u8]; 8] = [
+            r#" {"id":12,"result":{"é":"\u00e9 𝄞"},"jsonrpc":"2.0"} "#.as_bytes(),
+            br#"{"id":1,"error":{"code":-32600}}"#,
+            br#"{"id":1,"id":2,"result":{}}"#,
+            br#"{"id":1,"result":{}}{}"#,
+            b"{\"id\":1,\"result\":\"\xff\"}",
+            b"{\"id\":1,\"result\":\"\xc3\"}",
+            b" []",
+            b"  ",
+        ];
+        for text in texts {
+            let bytes = Bytes::from_static(text);
+            let whole = Envelope::parse(bytes.clone()).map(|it| (it.id(), it.payload()));
+            for first in 0..=text.len() {
+                for second in first..=text.len() {
+                    let mut scan = Scan::default();
+                    let early = scan.more(&text[..first]).and_then(|()| scan.more(&text[..second]));
+                    let cut = early.and_then(|()| scan.ended(bytes.clone()));
+                    let cut = cut.map(|it| (it.id(), it.payload()));
+                    assert_eq!(cut, whole, "{first} {second}");
+                }
+            }
+        }
     }
 
     #[test]

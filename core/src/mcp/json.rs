@@ -1,7 +1,8 @@
 //! A scanner over JSON text: it finds where values begin and end, and builds nothing.
 //!
 //! It accepts exactly the grammar of RFC 8259, so that what passes it reads the same to every
-//! peer, and it keeps no stack, so that a value nested 100,000 levels deep costs a bit a level.
+//! peer, and it keeps no stack, so that a value nested 100,000 levels deep costs a bit a level. A
+//! text may come in pieces, and is scanned as it comes.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -29,29 +30,62 @@ pub fn skip_space(text: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// How far a string goes in a text that may go on.
+enum Reach {
+    /// It ends before this byte.
+    End(usize),
+    /// The text ends before it: from here on it is looked at again when there is more.
+    Cut(usize),
+}
+
+/// Finds the end of a string that goes on at `from`; `whole` says that no more text follows.
+fn string_end(text: &[u8], mut from: usize, whole: bool) -> Result<Reach, Malformed> {
+    loop {
+        let found = memchr2(b'"', b'\\', &text[from..]);
+        let stop = found.map_or(text.len(), |found| from + found);
+        if let Some(control) = first_control(&text[from..stop]) {
+            return malformed(from + control, "an escaped control character");
+        }
+        match text.get(stop) {
+            Some(b'"') => return Ok(Reach::End(stop + 1)),
+            Some(_) if !whole && text.len() - stop < ESCAPE_BYTES_MAX => {
+                return Ok(Reach::Cut(stop));
+            }
+            Some(_) => from = skip_escape(text, stop)?,
+            None if whole => return malformed(stop, "the end of a string"),
+            None => return Ok(Reach::Cut(stop)),
+        }
+    }
+}
+
+/// Returns where the first control character stands, looking at many bytes at once.
+fn first_control(text: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 64;
+    let is_control = |byte: &u8| *byte < 0x20;
+    let has_any = |block: &[u8]| {
+        let any = |found, byte| found | is_control(byte);
+        block.iter().fold(false, any)
+    };
+    let at = BLOCK * text.chunks(BLOCK).position(has_any)?;
+    Some(at + text[at..].iter().position(is_control)?)
+}
+
 /// Returns the index just after the string that begins at `at`.
 ///
 /// # Errors
 /// When no well-formed string begins there.
-pub fn skip_string(text: &[u8], at: usize) -> Result<usize, Malformed> {
+fn skip_string(text: &[u8], at: usize) -> Result<usize, Malformed> {
     if text.get(at) != Some(&b'"') {
         return malformed(at, "a string");
     }
-    let mut from = at + 1;
-    loop {
-        let Some(found) = memchr2(b'"', b'\\', &text[from..]) else {
-            return malformed(text.len(), "the end of a string");
-        };
-        let stop = from + found;
-        if let Some(control) = text[from..stop].iter().position(|byte| *byte < 0x20) {
-            return malformed(from + control, "an escaped control character");
-        }
-        if text[stop] == b'"' {
-            return Ok(stop + 1);
-        }
-        from = skip_escape(text, stop)?;
+    match string_end(text, at + 1, true)? {
+        Reach::End(end) => Ok(end),
+        Reach::Cut(at) => malformed(at, "the end of a string"),
     }
 }
+
+/// The longest escape: `\u` and four digits.
+const ESCAPE_BYTES_MAX: usize = 6;
 
 fn skip_escape(text: &[u8], at: usize) -> Result<usize, Malformed> {
     match text.get(at + 1) {
@@ -92,6 +126,7 @@ fn skip_number(text: &[u8], at: usize) -> Result<usize, Malformed> {
     Ok(end)
 }
 
+/// Skips a number or a word.
 fn skip_scalar(text: &[u8], at: usize) -> Result<usize, Malformed> {
     let literal = |word: &'static str| {
         if text[at..].starts_with(word.as_bytes()) {
@@ -101,7 +136,6 @@ fn skip_scalar(text: &[u8], at: usize) -> Result<usize, Malformed> {
         }
     };
     match text.get(at) {
-        Some(b'"') => skip_string(text, at),
         Some(b'-' | b'0'..=b'9') => skip_number(text, at),
         Some(b't') => literal("true"),
         Some(b'f') => literal("false"),
@@ -110,85 +144,265 @@ fn skip_scalar(text: &[u8], at: usize) -> Result<usize, Malformed> {
     }
 }
 
+/// The longest of the words that are values: `false`.
+const WORD_BYTES_MAX: usize = 5;
+
 /// Which brackets are open: a bit a level, set for an object.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Open {
-    words: Vec<u64>,
+    first: u64,
+    deeper: Vec<u64>,
     depth: usize,
 }
 
 impl Open {
     fn push(&mut self, object: bool) {
         let (word, bit) = (self.depth / 64, self.depth % 64);
-        if word == self.words.len() {
-            self.words.push(0);
+        if word > self.deeper.len() {
+            self.deeper.push(0);
         }
-        self.words[word] = self.words[word] & !(1 << bit) | (u64::from(object) << bit);
+        let word = match word {
+            0 => &mut self.first,
+            word => &mut self.deeper[word - 1],
+        };
+        *word = *word & !(1 << bit) | (u64::from(object) << bit);
         self.depth += 1;
     }
 
     /// Whether the innermost open bracket is an object's.
     fn in_object(&self) -> bool {
-        let level = self.depth - 1;
-        self.words[level / 64] >> (level % 64) & 1 == 1
+        let Some(level) = self.depth.checked_sub(1) else {
+            return false;
+        };
+        let word = match level / 64 {
+            0 => self.first,
+            word => self.deeper[word - 1],
+        };
+        word >> (level % 64) & 1 == 1
     }
 }
 
-/// Returns the index just after the value that begins at `at` (no white space before it).
+/// A walk over the value at the begin of a text, which stops where the text ends so far, and goes
+/// on when there is more of it. Each byte is looked at once, or twice where it is of a long number.
+#[derive(Debug)]
+pub struct Walk {
+    open: Open,
+    expects: Expects,
+    /// Where it goes on.
+    at: usize,
+    /// Where the key of the outermost object's member stands.
+    key: Range<usize>,
+    /// Where that member's value begins.
+    value: usize,
+    /// How long the text must be before a number that was cut off is looked at again.
+    worth: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expects {
+    Value,
+    FirstElement,
+    FirstKey,
+    Key,
+    KeyEnd,
+    Colon,
+    StringEnd,
+    Delimiter,
+    Nothing,
+}
+
+/// What a [`Walk`] came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A member of the outermost object.
+    Member(Member),
+    /// The end of the value.
+    Ended,
+    /// The end of the text so far.
+    More,
+}
+
+impl Walk {
+    /// Begins at the value that begins at `at`.
+    pub const fn of(at: usize) -> Self {
+        Self {
+            open: Open {
+                first: 0,
+                deeper: Vec::new(),
+                depth: 0,
+            },
+            expects: Expects::Value,
+            at,
+            key: 0..0,
+            value: at,
+            worth: 0,
+        }
+    }
+
+    /// Returns where it stands: just after the value, once it has ended.
+    pub const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on in `text`, which begins with all that was walked over before; `whole` says that no
+    /// more follows.
+    ///
+    /// # Errors
+    /// When the value is malformed, or `text` is whole and it does not end there.
+    pub fn step(&mut self, text: &[u8], whole: bool) -> Result<Step, Malformed> {
+        if !whole && text.len() < self.worth {
+            return Ok(Step::More);
+        }
+        loop {
+            let reached = match self.expects {
+                Expects::Nothing => return Ok(Step::Ended),
+                Expects::KeyEnd | Expects::StringEnd => self.string(text, whole)?,
+                _ => self.token(text, whole)?,
+            };
+            match reached {
+                Reached::End => {
+                    if let Some(member) = self.ended() {
+                        return Ok(Step::Member(member));
+                    }
+                }
+                Reached::Token => {}
+                Reached::More => return Ok(Step::More),
+            }
+        }
+    }
+
+    /// Goes on inside a string.
+    fn string(&mut self, text: &[u8], whole: bool) -> Result<Reached, Malformed> {
+        match string_end(text, self.at, whole)? {
+            Reach::Cut(at) => {
+                self.at = at;
+                Ok(Reached::More)
+            }
+            Reach::End(end) => {
+                self.at = end;
+                if self.expects == Expects::StringEnd {
+                    return Ok(Reached::End);
+                }
+                if self.open.depth == 1 {
+                    self.key.end = end - 1;
+                }
+                self.expects = Expects::Colon;
+                Ok(Reached::Token)
+            }
+        }
+    }
+
+    /// Takes what comes next outside of strings.
+    fn token(&mut self, text: &[u8], whole: bool) -> Result<Reached, Malformed> {
+        self.at = skip_space(text, self.at);
+        let Some(byte) = text.get(self.at) else {
+            return if whole {
+                malformed(self.at, self.expected())
+            } else {
+                Ok(Reached::More)
+            };
+        };
+        self.expects = match (self.expects, byte) {
+            (Expects::FirstKey, b'}') | (Expects::FirstElement, b']') => return Ok(self.close()),
+            (Expects::Delimiter, b'}') if self.open.in_object() => return Ok(self.close()),
+            (Expects::Delimiter, b']') if !self.open.in_object() => return Ok(self.close()),
+            (Expects::Delimiter, b',') if self.open.in_object() => Expects::Key,
+            (Expects::Delimiter, b',') | (Expects::Colon, b':') => Expects::Value,
+            (Expects::FirstKey | Expects::Key, b'"') => {
+                if self.open.depth == 1 {
+                    self.key.start = self.at + 1;
+                }
+                Expects::KeyEnd
+            }
+            (Expects::Value | Expects::FirstElement, byte) => {
+                if self.open.depth == 1 {
+                    self.value = self.at;
+                }
+                match byte {
+                    b'{' => {
+                        self.open.push(true);
+                        Expects::FirstKey
+                    }
+                    b'[' => {
+                        self.open.push(false);
+                        Expects::FirstElement
+                    }
+                    b'"' => Expects::StringEnd,
+                    _ => return self.scalar(text, whole),
+                }
+            }
+            _ => return malformed(self.at, self.expected()),
+        };
+        self.at += 1;
+        Ok(Reached::Token)
+    }
+
+    fn close(&mut self) -> Reached {
+        self.open.depth -= 1;
+        self.at += 1;
+        Reached::End
+    }
+
+    fn scalar(&mut self, text: &[u8], whole: bool) -> Result<Reached, Malformed> {
+        let left = text.len() - self.at;
+        if !whole && left < WORD_BYTES_MAX {
+            return Ok(Reached::More);
+        }
+        let is_number = matches!(text[self.at], b'-' | b'0'..=b'9');
+        let end = skip_scalar(text, self.at);
+        let stop = end.map_or_else(|error| error.at, |end| end);
+        if !whole && is_number && stop >= text.len() {
+            // So that a long one is not looked at again for every few bytes more.
+            self.worth = self.at + 2 * left;
+            return Ok(Reached::More);
+        }
+        self.at = end?;
+        Ok(Reached::End)
+    }
+
+    /// Takes note of the end of a value, and returns the member that ends with it.
+    fn ended(&mut self) -> Option<Member> {
+        self.expects = match self.open.depth {
+            0 => Expects::Nothing,
+            _ => Expects::Delimiter,
+        };
+        (self.open.depth == 1 && self.open.in_object()).then(|| Member {
+            key: self.key.clone(),
+            value: self.value..self.at,
+        })
+    }
+
+    fn expected(&self) -> &'static str {
+        match self.expects {
+            Expects::Value | Expects::FirstElement => "a value",
+            Expects::FirstKey | Expects::Key => "a string",
+            Expects::KeyEnd | Expects::StringEnd => "the end of a string",
+            Expects::Colon => "`:`",
+            Expects::Delimiter if self.open.in_object() => "`,` or `}`",
+            Expects::Delimiter => "`,` or `]`",
+            Expects::Nothing => "nothing",
+        }
+    }
+}
+
+/// What a [`Walk`] has read.
+enum Reached {
+    /// The end of a value.
+    End,
+    /// Something else of the grammar.
+    Token,
+    /// The end of the text so far.
+    More,
+}
+
+/// Returns the index just after the value that begins at `at`.
 ///
 /// # Errors
 /// When no well-formed value begins there.
 pub fn skip_value(text: &[u8], at: usize) -> Result<usize, Malformed> {
-    let mut open = Open::default();
-    let mut at = at;
-    loop {
-        // A value begins at `at`.
-        match text.get(at) {
-            Some(b'{') => {
-                at = skip_space(text, at + 1);
-                if text.get(at) == Some(&b'}') {
-                    at += 1;
-                } else {
-                    open.push(true);
-                    at = skip_key(text, at)?;
-                    continue;
-                }
-            }
-            Some(b'[') => {
-                at = skip_space(text, at + 1);
-                if text.get(at) == Some(&b']') {
-                    at += 1;
-                } else {
-                    open.push(false);
-                    continue;
-                }
-            }
-            Some(_) | None => at = skip_scalar(text, at)?,
-        }
-        // A value ended at `at`; close what ends with it.
-        loop {
-            if open.depth == 0 {
-                return Ok(at);
-            }
-            at = skip_space(text, at);
-            match (text.get(at), open.in_object()) {
-                (Some(b','), true) => {
-                    at = skip_key(text, skip_space(text, at + 1))?;
-                    break;
-                }
-                (Some(b','), false) => {
-                    at = skip_space(text, at + 1);
-                    break;
-                }
-                (Some(b'}'), true) | (Some(b']'), false) => {
-                    open.depth -= 1;
-                    at += 1;
-                }
-                (Some(_) | None, true) => return malformed(at, "`,` or `}`"),
-                (Some(_) | None, false) => return malformed(at, "`,` or `]`"),
-            }
-        }
-    }
+    let mut walk = Walk::of(at);
+    while let Step::Member(_) = walk.step(text, true)? {}
+    Ok(walk.at())
 }
 
 /// Skips a key and its colon; returns where the value begins.
@@ -233,18 +447,10 @@ pub fn decode(string: &[u8]) -> Option<Cow<'_, str>> {
 
 /// Walks over the members of the object that begins at `at`.
 ///
-/// The iterator ends after the first error. [`Members::end`] tells where the object ended.
+/// The iterator ends after the first error.
 pub struct Members<'a> {
     text: &'a [u8],
-    at: usize,
-    state: MembersState,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum MembersState {
-    First,
-    Next,
-    Ended,
+    walk: Option<Walk>,
 }
 
 impl<'a> Members<'a> {
@@ -252,47 +458,8 @@ impl<'a> Members<'a> {
     pub const fn of(text: &'a [u8], at: usize) -> Self {
         Self {
             text,
-            at,
-            state: MembersState::First,
+            walk: Some(Walk::of(at)),
         }
-    }
-
-    /// Returns the index just after the object, once the iterator has ended without an error.
-    pub const fn end(&self) -> usize {
-        self.at
-    }
-
-    fn step(&mut self) -> Result<Option<Member>, Malformed> {
-        let text = self.text;
-        let mut at;
-        if self.state == MembersState::First {
-            if text.get(self.at) != Some(&b'{') {
-                return malformed(self.at, "an object");
-            }
-            at = skip_space(text, self.at + 1);
-            if text.get(at) == Some(&b'}') {
-                self.at = at + 1;
-                return Ok(None);
-            }
-        } else {
-            at = skip_space(text, self.at);
-            match text.get(at) {
-                Some(b',') => at = skip_space(text, at + 1),
-                Some(b'}') => {
-                    self.at = at + 1;
-                    return Ok(None);
-                }
-                Some(_) | None => return malformed(at, "`,` or `}`"),
-            }
-        }
-        let key_end = skip_string(text, at)?;
-        let value = skip_key(text, at)?;
-        let end = skip_value(text, value)?;
-        self.at = end;
-        Ok(Some(Member {
-            key: at + 1..key_end - 1,
-            value: value..end,
-        }))
     }
 }
 
@@ -300,15 +467,24 @@ impl Iterator for Members<'_> {
     type Item = Result<Member, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.state == MembersState::Ended {
-            return None;
-        }
-        let step = self.step().transpose();
-        self.state = match step {
-            Some(Ok(_)) => MembersState::Next,
-            Some(Err(_)) | None => MembersState::Ended,
+        let walk = self.walk.as_mut()?;
+        let begins = walk.expects == Expects::Value && walk.open.depth == 0;
+        let step = if begins && self.text.get(walk.at) != Some(&b'{') {
+            malformed(walk.at, "an object")
+        } else {
+            walk.step(self.text, true)
         };
-        step
+        match step {
+            Ok(Step::Member(member)) => Some(Ok(member)),
+            Ok(Step::Ended | Step::More) => {
+                self.walk = None;
+                None
+            }
+            Err(error) => {
+                self.walk = None;
+                Some(Err(error))
+            }
+        }
     }
 }
 
@@ -511,6 +687,54 @@ mod tests {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         assert!(is_value(&deep));
         assert!(!is_value(&deep[..deep.len() - 1]));
+    }
+
+    /// Walks over a text that comes in pieces cut off at `cuts`.
+    fn in_pieces(text: &[u8], cuts: &[usize]) -> Result<(Vec<Member>, usize), Malformed> {
+        let (mut walk, mut members) = (Walk::of(0), Vec::new());
+        for cut in cuts.iter().copied().chain([text.len(), text.len()]) {
+            let (whole, so_far) = (cut == text.len(), &text[..cut]);
+            while let Step::Member(member) = walk.step(so_far, whole)? {
+                members.push(member);
+            }
+        }
+        Ok((members, walk.at()))
+    }
+
+    #[test]
+    fn a_text_that_is_cut_anywhere_is_the_same_text() {
+        let texts: [&[u8]; 7] = [
+            br#" {"a" : [1.5e+10, -0, true, {"b":[]}] , "\u0062\n" :"\ud800\"x", "c":false}"#,
+            br#"[{"a":1}, 123456789012345678901234567890, null, "", {}]"#,
+            br#"{"a":1,"b":-}"#,
+            br#"{"a":tru}"#,
+            br#"{"a":"\ux"}"#,
+            br#"{"a":"b"#,
+            b"12.",
+        ];
+        for text in texts {
+            let whole = in_pieces(text, &[]);
+            for first in 0..=text.len() {
+                for second in first..=text.len() {
+                    assert_eq!(in_pieces(text, &[first, second]), whole, "{first} {second}");
+                }
+            }
+            let bytewise: Vec<usize> = (0..text.len()).collect();
+            assert_eq!(in_pieces(text, &bytewise), whole);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_found_wherever_they_stand() {
+        for length in [1, 63, 64, 65, 200] {
+            let clean = vec![b' '; length];
+            assert_eq!(first_control(&clean), None);
+            for at in 0..length {
+                let mut text = clean.clone();
+                text[at] = 0x1f;
+                assert_eq!(first_control(&text), Some(at));
+            }
+        }
     }
 
     #[test]

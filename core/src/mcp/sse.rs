@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 
 /// An event as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,6 +27,9 @@ pub enum SseError {
 
 /// What may stand before the data of a line.
 const FIELD: &[u8] = b"data: ";
+
+/// Data that is longer stays where it was read; what is shorter need not keep that room.
+const COPY_BYTES_MAX: usize = 4 * 1024;
 
 /// The mark that a stream may begin with.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -100,12 +103,11 @@ impl Reader {
     /// # Errors
     /// When the event is longer than the limit; the stream cannot be read on.
     pub fn next_event(&mut self) -> Result<Option<Event>, SseError> {
-        while let Some(line) = self.next_line() {
+        while let Some(mut line) = self.next_line() {
             self.check(line.len(), FIELD.len())?;
-            let line = match line.strip_prefix(BYTE_ORDER_MARK) {
-                Some(line) if !self.begun => line,
-                Some(_) | None => &line,
-            };
+            if !self.begun && line.starts_with(BYTE_ORDER_MARK) {
+                line.advance(BYTE_ORDER_MARK.len());
+            }
             self.begun = true;
             if line.is_empty() {
                 if let Some(id) = &self.pending.id {
@@ -126,6 +128,13 @@ impl Reader {
         }
         self.check(self.buffer.len(), FIELD.len())?;
         Ok(None)
+    }
+
+    /// Returns the begin of the data of an event of which not even the first line is whole.
+    pub fn begun_data(&self) -> Option<&[u8]> {
+        let line = self.buffer.strip_prefix(b"data:")?;
+        let data = line.strip_prefix(b" ").unwrap_or(line);
+        (!self.has_data).then_some(data)
     }
 
     /// Checks that `more` bytes beside the data are no more than the limit and `allowed`.
@@ -157,11 +166,15 @@ impl Reader {
         Some(line)
     }
 
-    fn field(&mut self, line: &[u8]) {
-        let colon = memchr::memchr(b':', line).unwrap_or(line.len());
+    fn field(&mut self, mut line: BytesMut) {
+        let colon = memchr::memchr(b':', &line).unwrap_or(line.len());
         let value = line.get(colon + 1..).unwrap_or_default();
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match &line[..colon] {
+            b"data" if !self.has_data && value.len() > COPY_BYTES_MAX => {
+                self.has_data = true;
+                self.data = line.split_off(line.len() - value.len());
+            }
             b"data" => {
                 if self.has_data {
                     self.data.extend_from_slice(b"\n");
@@ -302,6 +315,28 @@ mod tests {
         assert_eq!(event.data, &b"whole"[..], "the half is forgotten");
         assert_eq!(reader.next_event(), Ok(None));
         assert_eq!(place(&reader), (None, Some(Duration::from_millis(7))));
+    }
+
+    #[test]
+    fn long_data_is_seen_before_it_is_whole() {
+        let long = "x".repeat(COPY_BYTES_MAX + 1);
+        let mut reader = Reader::new(usize::MAX);
+        reader.push(b"data:");
+        assert_eq!(reader.next_event(), Ok(None));
+        assert_eq!(reader.begun_data(), Some(&b""[..]));
+        reader.push(format!(" {long}").as_bytes());
+        assert_eq!(reader.next_event(), Ok(None));
+        assert_eq!(reader.begun_data(), Some(long.as_bytes()));
+        reader.push(b"\n");
+        assert_eq!(reader.next_event(), Ok(None));
+        assert_eq!(reader.begun_data(), None);
+        reader.push(b"data: y\n\n");
+        let data = reader.next_event().unwrap().unwrap().data;
+        assert_eq!(data, format!("{long}\ny"));
+        reader.push(format!("data: {long}").as_bytes());
+        assert_eq!(reader.next_event(), Ok(None));
+        reader.push(b"\n\n");
+        assert_eq!(reader.next_event().unwrap().unwrap().data, long);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod address;
 mod answer;
 mod client;
 mod events;
+mod message;
 mod pause;
 mod proxy;
 mod session;
@@ -22,7 +23,7 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::{
     task::JoinHandle,
@@ -49,8 +50,7 @@ use super::{
     question::Way,
 };
 use crate::{
-    mcp::{Envelope, Kind, Outgoing, Revision, SERVER_MESSAGE_BYTES_MAX},
-    runtime::by_size,
+    mcp::{Envelope, Kind, Outgoing, Revision},
     server::{Cause, Value},
 };
 
@@ -250,13 +250,7 @@ impl HttpConnection {
     }
 
     async fn whole(&self, body: Incoming, id: u64) -> Result<Reply, CallError> {
-        let body = Limited::new(body, SERVER_MESSAGE_BYTES_MAX)
-            .collect()
-            .await
-            .map_err(|error| body_error(&*error))?;
-        let body = body.to_bytes();
-        let envelope = by_size(body.len(), || Envelope::parse(body))
-            .map_err(|error| CallError::InvalidReply(error.to_string()))?;
+        let envelope = message::read(body).await?;
         self.take(&envelope, id)?
             .ok_or_else(|| CallError::InvalidReply("no response".to_owned()))
     }
@@ -273,12 +267,11 @@ impl HttpConnection {
         let (mut pause, mut pace) = (Pause::default(), Pace::new());
         let mut since = Instant::now();
         loop {
-            while let Some(event) = events.next().await.map_err(|_| CallError::TooLong)? {
-                let data = event.data;
-                let envelope = match by_size(data.len(), || Envelope::parse(data.clone())) {
+            while let Some(mut event) = events.next().await.map_err(|_| CallError::TooLong)? {
+                let envelope = match event.message() {
                     Ok(envelope) => envelope,
                     Err(error) => {
-                        self.ear.unreadable(&data, &error);
+                        self.ear.unreadable(&event.data, &error);
                         continue;
                     }
                 };
@@ -382,13 +375,5 @@ impl HttpConnection {
 impl Drop for HttpConnection {
     fn drop(&mut self) {
         self.stop_listening();
-    }
-}
-
-fn body_error(error: &(dyn std::error::Error + 'static)) -> CallError {
-    if error.is::<http_body_util::LengthLimitError>() {
-        CallError::TooLong
-    } else {
-        CallError::ServerEnded
     }
 }

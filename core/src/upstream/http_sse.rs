@@ -28,8 +28,7 @@ use super::{
     question::Way,
 };
 use crate::{
-    mcp::{Envelope, Outgoing, Revision},
-    runtime::by_size,
+    mcp::{Outgoing, Revision},
     server::{Cause, CauseKind, Value},
 };
 
@@ -198,11 +197,10 @@ async fn read(ear: Arc<Ear>, mut events: Events) {
             Ok(Some(event)) if event.name == "endpoint" => {
                 break (lost, "it began another session", CallError::ServerEnded);
             }
-            Ok(Some(event)) => {
-                let data = event.data;
-                let known = match by_size(data.len(), || Envelope::parse(data.clone())) {
+            Ok(Some(mut event)) => {
+                let known = match event.message() {
                     Ok(message) => ear.took(&message),
-                    Err(error) => ear.unreadable(&data, &error),
+                    Err(error) => ear.unreadable(&event.data, &error),
                 };
                 if !known {
                     pace.heard();

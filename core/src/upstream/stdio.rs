@@ -1,4 +1,7 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
@@ -16,13 +19,16 @@ use super::{
     question::Way,
 };
 use crate::{
-    mcp::{Envelope, Outgoing, SERVER_MESSAGE_BYTES_MAX},
+    mcp::{Outgoing, SERVER_MESSAGE_BYTES_MAX, Scan},
     runtime::by_size,
     server::{Cause, CauseKind, logs::Log},
 };
 
 /// The longest line of standard error that is kept, in bytes.
 const LOG_LINE_BYTES_MAX: u64 = 8 * 1024;
+
+/// Lines that are longer are scanned as they come, so that their end is no long work.
+const SCAN_BYTES_MIN: usize = 16 * 1024;
 
 /// A connection over a child's standard input and output: one JSON message a line.
 #[derive(Debug)]
@@ -53,6 +59,7 @@ impl StdioConnection {
             ear: Arc::clone(&ear),
             log: log.clone(),
             pace: Pace::new(),
+            scan: Scan::default(),
         };
         let silent = CancellationToken::new();
         let ended = silent.clone().drop_guard();
@@ -190,6 +197,8 @@ struct Reader {
     ear: Arc<Ear>,
     log: Log,
     pace: Pace,
+    /// Of the line that has not ended yet.
+    scan: Scan,
 }
 
 impl Reader {
@@ -214,7 +223,8 @@ impl Reader {
             while let Some(at) = memchr::memchr(b'\n', &buffer[searched..]) {
                 let line = buffer.split_to(searched + at + 1).freeze();
                 searched = 0;
-                if !self.line(line.slice(..line.len() - 1)) {
+                let scan = mem::take(&mut self.scan);
+                if !self.line(line.slice(..line.len() - 1), scan) {
                     self.pace.heard();
                     if self.pace.is_over() {
                         self.pace.rest().await;
@@ -223,6 +233,10 @@ impl Reader {
             }
             self.pace.rest().await;
             searched = buffer.len();
+            if searched > SCAN_BYTES_MIN {
+                // What is wrong with it is told when it is whole.
+                let _ = self.scan.more(&buffer);
+            }
             self.ear.pending.left_unfinished(searched);
             if buffer.len() > SERVER_MESSAGE_BYTES_MAX {
                 // To give back so much memory takes its time as well.
@@ -261,11 +275,11 @@ impl Reader {
     }
 
     /// Takes one line; returns whether somebody waited for it.
-    fn line(&self, line: Bytes) -> bool {
+    fn line(&self, line: Bytes, scan: Scan) -> bool {
         if line.trim_ascii().is_empty() {
             return false;
         }
-        match by_size(line.len(), || Envelope::parse(line.clone())) {
+        match scan.ended(line.clone()) {
             Ok(envelope) => self.ear.took(&envelope),
             Err(error) if self.ear.unreadable(&line, &error) => true,
             Err(_) => {

@@ -1,14 +1,37 @@
+use std::mem;
+
 use axum::http::HeaderValue;
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
-use crate::mcp::{SERVER_MESSAGE_BYTES_MAX, sse};
+use crate::mcp::{Envelope, InvalidEnvelope, SERVER_MESSAGE_BYTES_MAX, Scan, sse};
 
 /// The events of an answer's body, and of the bodies that go on with it.
 #[derive(Debug)]
 pub(in crate::upstream) struct Events {
     body: Option<Incoming>,
     reader: sse::Reader,
+    /// Of the event that has not ended yet.
+    scan: Scan,
+}
+
+/// An event, scanned while it came.
+#[derive(Debug)]
+pub(in crate::upstream) struct Event {
+    pub(in crate::upstream) name: String,
+    pub(in crate::upstream) data: Bytes,
+    scan: Scan,
+}
+
+impl Event {
+    /// Returns the message that it is.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(in crate::upstream) fn message(&mut self) -> Result<Envelope, InvalidEnvelope> {
+        mem::take(&mut self.scan).ended(self.data.clone())
+    }
 }
 
 /// An event is longer than a message may be.
@@ -24,6 +47,7 @@ impl Events {
         Self {
             body,
             reader: sse::Reader::new(SERVER_MESSAGE_BYTES_MAX),
+            scan: Scan::default(),
         }
     }
 
@@ -31,14 +55,22 @@ impl Events {
     ///
     /// # Errors
     /// When it is longer than allowed. What was read of it is let go.
-    pub(in crate::upstream) async fn next(&mut self) -> Result<Option<sse::Event>, TooLong> {
+    pub(in crate::upstream) async fn next(&mut self) -> Result<Option<Event>, TooLong> {
         loop {
             match self.reader.next_event() {
-                Ok(Some(event)) => return Ok(Some(event)),
-                Ok(None) => {}
+                Ok(Some(sse::Event { name, data, id: _ })) => {
+                    let scan = mem::take(&mut self.scan);
+                    return Ok(Some(Event { name, data, scan }));
+                }
+                Ok(None) => {
+                    if let Some(data) = self.reader.begun_data() {
+                        // What is wrong with it is told when it is whole.
+                        let _ = self.scan.more(data);
+                    }
+                }
                 Err(_) => {
                     self.body = None;
-                    self.reader.go_on();
+                    self.begin_anew();
                     return Err(TooLong);
                 }
             }
@@ -59,7 +91,13 @@ impl Events {
     /// Goes on with another body.
     pub(super) fn go_on(&mut self, body: Incoming) {
         self.body = Some(body);
+        self.begin_anew();
+    }
+
+    /// Forgets half an event.
+    fn begin_anew(&mut self) {
         self.reader.go_on();
+        self.scan = Scan::default();
     }
 
     /// Returns the id from which another body can go on; `None` where the server gave none, or one

@@ -13,8 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Events, Form, HttpConnection, TooLong, pause::Pause, refused, session::Session};
 use crate::{
-    mcp::{Envelope, Outgoing},
-    runtime::by_size,
+    mcp::Outgoing,
     server::CauseKind,
     upstream::{CallError, introduction::cause, pace::Pace},
 };
@@ -128,12 +127,11 @@ pub(super) async fn listen(connection: Weak<HttpConnection>, session: Arc<Sessio
 
 async fn read(connection: &Weak<HttpConnection>, events: &mut Events) -> Result<(), TooLong> {
     let mut pace = Pace::new();
-    while let Some(event) = events.next().await? {
+    while let Some(mut event) = events.next().await? {
         let Some(connection) = connection.upgrade() else {
             return Ok(());
         };
-        let data = event.data;
-        if let Ok(envelope) = by_size(data.len(), || Envelope::parse(data)) {
+        if let Ok(envelope) = event.message() {
             // An answer comes here from a server that takes this for the stream it broke off.
             connection.ear.took(&envelope);
         }
