@@ -349,7 +349,9 @@ mod tests {
             for first in 0..=text.len() {
                 for second in first..=text.len() {
                     let mut scan = Scan::default();
-                    let early = scan.more(&text[..first]).and_then(|()| scan.more(&text[..second]));
+                    let early = scan
+                        .more(&text[..first])
+                        .and_then(|()| scan.more(&text[..second]));
                     let cut = early.and_then(|()| scan.ended(bytes.clone()));
                     let cut = cut.map(|it| (it.id(), it.payload()));
                     assert_eq!(cut, whole, "{first} {second}");

@@ -5,6 +5,7 @@ mod address;
 mod answer;
 mod client;
 mod events;
+mod lines;
 mod message;
 mod pause;
 mod proxy;
@@ -24,7 +25,6 @@ use arc_swap::ArcSwap;
 use axum::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout},
@@ -37,6 +37,7 @@ pub(super) use self::{
     events::{Events, TooLong},
 };
 use self::{
+    lines::Body,
     pause::Pause,
     session::{SESSION_ID, Session},
     stream::Opened,
@@ -145,11 +146,14 @@ impl HttpConnection {
     pub async fn post(&self, message: Vec<u8>) -> Result<(), CallError> {
         let session = self.session.load_full();
         let answer = self.address.send(self.posting(&session, message.into()));
-        self.check(&answer.await?, &session)
+        let answer = answer.await?;
+        let checked = self.check(&answer, &session);
+        answer.into_body().let_go();
+        checked
     }
 
     /// Looks at the head of an answer to what was sent in `session`.
-    fn check(&self, answer: &Response<Incoming>, session: &Session) -> Result<(), CallError> {
+    fn check(&self, answer: &Response<Body>, session: &Session) -> Result<(), CallError> {
         let Some(error) = refused(answer) else {
             return Ok(());
         };
@@ -249,7 +253,7 @@ impl HttpConnection {
         }
     }
 
-    async fn whole(&self, body: Incoming, id: u64) -> Result<Reply, CallError> {
+    async fn whole(&self, body: Body, id: u64) -> Result<Reply, CallError> {
         let envelope = message::read(body).await?;
         self.take(&envelope, id)?
             .ok_or_else(|| CallError::InvalidReply("no response".to_owned()))
@@ -257,12 +261,7 @@ impl HttpConnection {
 
     /// Reads the answer to `id` from a stream of events. One that ends before is gone on with where
     /// the server says how, for as long as the caller waits.
-    async fn streamed(
-        &self,
-        body: Incoming,
-        id: u64,
-        session: &Session,
-    ) -> Result<Reply, CallError> {
+    async fn streamed(&self, body: Body, id: u64, session: &Session) -> Result<Reply, CallError> {
         let mut events = Events::new(Some(body));
         let (mut pause, mut pace) = (Pause::default(), Pace::new());
         let mut since = Instant::now();
@@ -276,6 +275,7 @@ impl HttpConnection {
                     }
                 };
                 if let Some(reply) = self.take(&envelope, id)? {
+                    events.let_go();
                     return Ok(reply);
                 }
                 pace.heard();

@@ -102,7 +102,9 @@ impl SseConnection {
         let request = self.messages.post(message.into(), "*/*", revision);
         let answer = timeout(POST_TIMEOUT, self.messages.send(request)).await;
         let answer = answer.unwrap_or(Err(CallError::TimedOut))?;
-        refused(&answer).map_or(Ok(()), Err)
+        let refused = refused(&answer);
+        answer.into_body().let_go();
+        refused.map_or(Ok(()), Err)
     }
 
     /// See [`super::Connection::request`].

@@ -1,12 +1,14 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
 use url::Url;
 
-use super::client::Client;
+use super::{
+    client::Client,
+    lines::{Body, Lines},
+};
 use crate::{
     mcp::Revision,
     server::{Cause, CauseKind, Value},
@@ -18,8 +20,9 @@ const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-versi
 /// Where the requests of an entry go, and what each of them carries.
 #[derive(Debug)]
 pub(in crate::upstream) struct Address {
-    client: Client,
-    uri: Uri,
+    lines: Arc<Lines>,
+    /// The path alone: which connection is taken says the rest.
+    target: Uri,
     headers: HeaderMap,
 }
 
@@ -54,9 +57,19 @@ impl Address {
             HeaderValue::from_static("identity"),
         );
         let uri = Uri::try_from(url.as_str()).map_err(|_| invalid("the address"))?;
+        if !map.contains_key(header::HOST) {
+            map.insert(
+                header::HOST,
+                host(url).ok_or_else(|| invalid("the address"))?,
+            );
+        }
+        let client = Client::to(&uri)?;
+        if let Some(introduction) = client.introduction(&uri) {
+            map.insert(header::PROXY_AUTHORIZATION, introduction);
+        }
         Ok(Self {
-            client: Client::to(&uri)?,
-            uri,
+            target: target(&uri),
+            lines: Lines::new(client, uri),
             headers: map,
         })
     }
@@ -65,8 +78,8 @@ impl Address {
     /// none.
     pub(in crate::upstream) fn at(&self, url: &Url) -> Option<Self> {
         Some(Self {
-            client: self.client.clone(),
-            uri: Uri::try_from(url.as_str()).ok()?,
+            lines: Arc::clone(&self.lines),
+            target: target(&Uri::try_from(url.as_str()).ok()?),
             headers: self.headers.clone(),
         })
     }
@@ -96,7 +109,7 @@ impl Address {
     ) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = self.uri.clone();
+        *request.uri_mut() = self.target.clone();
         let headers = request.headers_mut();
         headers.clone_from(&self.headers);
         headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
@@ -116,7 +129,23 @@ impl Address {
     pub(in crate::upstream) async fn send(
         &self,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, CallError> {
-        self.client.send(request).await
+    ) -> Result<Response<Body>, CallError> {
+        self.lines.send(request).await
+    }
+}
+
+/// Returns an address without what names the server.
+fn target(uri: &Uri) -> Uri {
+    uri.path_and_query()
+        .cloned()
+        .map_or_else(Uri::default, Uri::from)
+}
+
+/// Returns what a server is told that it is called (RFC 9110, 7.2).
+fn host(url: &Url) -> Option<HeaderValue> {
+    let host = url.host_str()?;
+    match url.port() {
+        Some(port) => HeaderValue::try_from(format!("{host}:{port}")).ok(),
+        None => HeaderValue::try_from(host).ok(),
     }
 }

@@ -1,4 +1,4 @@
-//! The clients that carry all requests over HTTP: one for each scheme, with a pool of connections.
+//! How connections for HTTP are opened: over TLS or not, through a proxy or not.
 
 use std::{
     error::Error,
@@ -7,18 +7,15 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{Request, Response, Uri};
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client as Pooled, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+use axum::http::{HeaderValue, Uri};
+use hyper_rustls::{
+    ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream,
 };
+use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
+use tower_service::Service as _;
 
-use super::proxy::{Proxies, ProxyError, Route};
+use super::proxy::{Line, Proxies, ProxyError, Route};
 use crate::{
     server::{Cause, CauseKind},
     upstream::{CallError, link::describe},
@@ -27,22 +24,22 @@ use crate::{
 /// Long enough for a handshake over a bad mobile link; an address on this machine answers at once.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an unused connection is kept.
-const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(90);
-
-/// Unused connections that are kept to one address: as many as may be used at once by default.
-const POOL_IDLE_MAX: usize = 64;
-
 /// After how long a silence the system asks whether the other end of a connection is there still: a
 /// stream may be silent for days, and a router on the way may have forgotten it.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// Sends requests. Cheap to clone: all for one scheme share one pool of connections, in which an
-/// address (scheme, host and port) finds those that were opened to it, whichever entry asked.
+/// Opens connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
-    pooled: Pooled<HttpsConnector<Route>, Full<Bytes>>,
+    connector: HttpsConnector<Route>,
     proxies: Arc<Proxies>,
+}
+
+/// A connection, before anything was said on it.
+pub(super) struct Opened {
+    pub(super) stream: MaybeHttpsStream<Line>,
+    /// Whether a proxy reads the requests, which names their whole target.
+    pub(super) speaks_to_proxy: bool,
 }
 
 impl Client {
@@ -77,35 +74,35 @@ impl Client {
         let route = Route::new(tcp.clone(), over_tls(tcp), Arc::clone(&proxies));
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls);
         let connector = builder.https_or_http().enable_http1().wrap_connector(route);
-        let pooled = Pooled::builder(TokioExecutor::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .pool_max_idle_per_host(POOL_IDLE_MAX)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self { pooled, proxies }
+        Self { connector, proxies }
     }
 
-    /// Sends a request; returns when the head of its answer is there.
+    /// Returns what requests to an address say to a proxy that reads them.
+    pub(super) fn introduction(&self, to: &Uri) -> Option<HeaderValue> {
+        self.proxies.introduction(to)
+    }
+
+    /// Opens a connection.
     ///
     /// # Errors
-    /// When there is none; the error tells whether the server can have acted.
-    pub(super) async fn send(
-        &self,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, CallError> {
-        self.proxies.introduce(&mut request);
-        self.pooled.request(request).await.map_err(|error| {
-            tracing::debug!(error = describe(&error), "request failed");
-            let sources = || std::iter::successors(Some(&error as &dyn Error), |it| inner(*it));
+    /// When there is none. Nothing was said on it then.
+    pub(super) async fn open(&self, to: Uri) -> Result<Opened, CallError> {
+        let mut connector = self.connector.clone();
+        let stream = connector.call(to).await.map_err(|error| {
+            tracing::debug!(error = describe(&*error), "no connection");
+            let sources = || std::iter::successors(Some(&*error as &dyn Error), |it| inner(*it));
             if let Some(proxy) = sources().find_map(|it| it.downcast_ref::<ProxyError>()) {
                 CallError::Proxy(proxy.to_string())
             } else if let Some(why) = sources().find_map(untrusted) {
                 CallError::Untrusted(why)
-            } else if error.is_connect() {
-                CallError::Unreachable
             } else {
-                CallError::ServerEnded
+                CallError::Unreachable
             }
+        })?;
+        let speaks_to_proxy = stream.connected().is_proxied();
+        Ok(Opened {
+            stream,
+            speaks_to_proxy,
         })
     }
 }

@@ -3,14 +3,14 @@ use std::mem;
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 
+use super::lines::Body;
 use crate::mcp::{Envelope, InvalidEnvelope, SERVER_MESSAGE_BYTES_MAX, Scan, sse};
 
 /// The events of an answer's body, and of the bodies that go on with it.
 #[derive(Debug)]
 pub(in crate::upstream) struct Events {
-    body: Option<Incoming>,
+    body: Option<Body>,
     reader: sse::Reader,
     /// Of the event that has not ended yet.
     scan: Scan,
@@ -43,7 +43,7 @@ const ID_BYTES_MAX: usize = 4096;
 
 impl Events {
     /// Reads events once there is a body.
-    pub(in crate::upstream) fn new(body: Option<Incoming>) -> Self {
+    pub(in crate::upstream) fn new(body: Option<Body>) -> Self {
         Self {
             body,
             reader: sse::Reader::new(SERVER_MESSAGE_BYTES_MAX),
@@ -88,8 +88,15 @@ impl Events {
         }
     }
 
+    /// Lets go of a body that has said what it has to say.
+    pub(super) fn let_go(self) {
+        if let Some(body) = self.body {
+            body.let_go();
+        }
+    }
+
     /// Goes on with another body.
-    pub(super) fn go_on(&mut self, body: Incoming) {
+    pub(super) fn go_on(&mut self, body: Body) {
         self.body = Some(body);
         self.begin_anew();
     }

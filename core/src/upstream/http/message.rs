@@ -2,8 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 
+use super::lines::Body;
 use crate::{
     mcp::{Envelope, InvalidEnvelope, SERVER_MESSAGE_BYTES_MAX, Scan},
     upstream::CallError,
@@ -17,7 +18,7 @@ const ROOM_MAX: usize = 1024 * 1024;
 ///
 /// # Errors
 /// When it is none, is too long, or stops in the middle.
-pub(super) async fn read(mut body: Incoming) -> Result<Envelope, CallError> {
+pub(super) async fn read(mut body: Body) -> Result<Envelope, CallError> {
     let Some(first) = next(&mut body).await? else {
         return Envelope::parse(Bytes::new()).map_err(invalid);
     };
@@ -43,7 +44,7 @@ pub(super) async fn read(mut body: Incoming) -> Result<Envelope, CallError> {
 }
 
 /// Returns the next piece; `None` when the body has ended as it should.
-async fn next(body: &mut Incoming) -> Result<Option<Bytes>, CallError> {
+async fn next(body: &mut Body) -> Result<Option<Bytes>, CallError> {
     loop {
         match body.frame().await {
             None => return Ok(None),

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::http::{Request, Uri, header, uri::Scheme};
+use axum::http::{HeaderValue, Uri, uri::Scheme};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
@@ -65,19 +65,10 @@ impl Proxies {
             .is_some_and(|proxy| proxy.uri().scheme() == Some(&Scheme::HTTPS))
     }
 
-    /// Says to the proxy by whom it is used, where it reads the request itself.
-    pub(super) fn introduce<B>(&self, request: &mut Request<B>) {
-        if request.uri().scheme() != Some(&Scheme::HTTP) {
-            return;
-        }
-        if let Some(auth) = self
-            .of(request.uri())
-            .and_then(|proxy| proxy.basic_auth().cloned())
-        {
-            request
-                .headers_mut()
-                .insert(header::PROXY_AUTHORIZATION, auth);
-        }
+    /// Returns what requests to an address say of who uses the proxy, where it reads them itself.
+    pub(super) fn introduction(&self, to: &Uri) -> Option<HeaderValue> {
+        let read = to.scheme() == Some(&Scheme::HTTP);
+        self.of(to).filter(|_| read)?.basic_auth().cloned()
     }
 }
 

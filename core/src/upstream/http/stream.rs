@@ -8,10 +8,11 @@ use std::{
 
 use axum::http::{HeaderValue, Method, StatusCode};
 use bytes::Bytes;
-use hyper::body::Incoming;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Events, Form, HttpConnection, TooLong, pause::Pause, refused, session::Session};
+use super::{
+    Events, Form, HttpConnection, TooLong, lines::Body, pause::Pause, refused, session::Session,
+};
 use crate::{
     mcp::Outgoing,
     server::CauseKind,
@@ -30,7 +31,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// What became of a stream that was asked for.
 pub(super) enum Opened {
     /// It is open.
-    Events(Incoming),
+    Events(Body),
     /// It may be asked for again, after the time that the server names.
     Later(Option<Duration>),
     /// The server has none.
