@@ -144,7 +144,7 @@ impl Session {
             capabilities: opening.capabilities,
             hello: opening.hello,
             flights: Flights::default(),
-            questions: Questions::default(),
+            questions: Questions::new()?,
             tapes: Tapes::new(Resuming::of(opening.revision), Arc::clone(kept)),
             used_ms: AtomicU64::new(0),
             born,
