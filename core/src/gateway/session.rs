@@ -201,6 +201,16 @@ impl Session {
         self.flights.cancel_all();
     }
 
+    /// Whether it was [ended](Self::end).
+    pub(super) fn has_ended(&self) -> bool {
+        self.tapes.own().has_ended()
+    }
+
+    /// Returns once it was [ended](Self::end). Cancel-safe.
+    pub(super) async fn ended(&self) {
+        self.tapes.own().ended().await;
+    }
+
     /// Puts a message on the client's own stream; `false` where it has none, or has no room.
     pub(super) fn tell(&self, message: Bytes) -> bool {
         let Some(own) = self.tapes.own_kept() else {
