@@ -88,9 +88,10 @@ mod sessions {
         }
     }
 
-    /// Returns the core's resident memory once what has ended is cleared away.
+    /// Returns the core's resident memory once what has ended is cleared away, and what nobody uses
+    /// has come to rest: two seconds without a request, and as long until that is seen twice.
     async fn settled(core: &Core) -> u64 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
         census::resident(core.pid())
     }
 }

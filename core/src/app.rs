@@ -1,8 +1,13 @@
 //! Wires everything; knows every other module and is known by none but the binaries.
 
+mod chunks;
 mod connections;
 mod demo;
+mod door;
 mod end_signal;
+mod felt;
+mod http1;
+mod memory;
 mod serving;
 mod take_over;
 mod unused;

@@ -1,28 +1,21 @@
-use std::{
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
-use axum::body::Body;
-use bytes::Bytes;
-use hyper::{
-    Response,
-    body::{Frame, Incoming, SizeHint},
-    server::conn::{http1, http2},
-};
+use hyper::server::conn::{http1 as h1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::connections::{Connections, Open, Pulse, Request};
+use super::{
+    connections::{Connections, Open},
+    door::Door,
+    felt::Felt,
+    http1,
+};
 use crate::api::Front;
 
 /// How long no connection is accepted after the system has refused one.
@@ -102,7 +95,7 @@ const STREAMS_MAX: u32 = 200;
 
 /// What connections are served by.
 struct Builders {
-    one: http1::Builder,
+    one: h1::Builder,
     two: http2::Builder<TokioExecutor>,
 }
 
@@ -111,7 +104,7 @@ impl Builders {
         let mut two = http2::Builder::new(TokioExecutor::new());
         two.max_concurrent_streams(STREAMS_MAX);
         Self {
-            one: http1::Builder::new(),
+            one: h1::Builder::new(),
             two,
         }
     }
@@ -129,24 +122,10 @@ async fn connection(
         () = open.ended() => return,
         () = stop.cancelled() => return,
     };
-    let pulse = Arc::clone(open.pulse());
-    let io = TokioIo::new(Felt {
-        stream,
-        pulse: Arc::clone(&pulse),
-    });
-    let door = Door { front, pulse };
     match begins {
-        Ok(false) => {
-            let serving = builders.one.serve_connection(io, door);
-            drive(serving, http1::Connection::graceful_shutdown, &open, &stop).await;
-        }
-        Ok(true) => {
-            open.pulse().framed();
-            let serving = builders.two.serve_connection(io, door);
-            let end = http2::Connection::graceful_shutdown;
-            // Few connections take the room that it needs.
-            Box::pin(drive(serving, end, &open, &stop)).await;
-        }
+        Ok(false) => http1::serve(&builders.one, stream, &open, front, &stop).await,
+        // Few connections take the room that it needs.
+        Ok(true) => Box::pin(http2(&builders.two, stream, &open, front, &stop)).await,
         Err(error) => tracing::debug!(%error, "connection ended"),
     }
 }
@@ -162,13 +141,23 @@ async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
     Ok(begin[..known] == *HTTP2)
 }
 
-/// Serves a connection until it ends. On `stop`, `end` has it take no more requests.
-async fn drive<C, E>(serving: C, end: impl Fn(Pin<&mut C>), open: &Open, stop: &CancellationToken)
-where
-    C: Future<Output = Result<(), E>>,
-    E: std::fmt::Display,
-{
-    let mut serving = std::pin::pin!(serving);
+/// Serves a connection of HTTP/2 until it ends. On `stop` it takes no more requests.
+async fn http2(
+    builder: &http2::Builder<TokioExecutor>,
+    stream: TcpStream,
+    open: &Open,
+    front: Front,
+    stop: &CancellationToken,
+) {
+    let pulse = open.pulse();
+    pulse.framed();
+    let io = TokioIo::new(Felt::new(stream, Arc::clone(pulse)));
+    let door = Door {
+        front,
+        pulse: Arc::clone(pulse),
+        aside: None,
+    };
+    let mut serving = pin!(builder.serve_connection(io, door));
     let mut stopping = false;
     loop {
         tokio::select! {
@@ -181,7 +170,7 @@ where
             () = open.ended() => return,
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
-                end(serving.as_mut());
+                serving.as_mut().graceful_shutdown();
             }
         }
     }
@@ -195,108 +184,6 @@ fn is_of_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
     )
-}
-
-/// A connection whose pulse is felt.
-struct Felt {
-    stream: TcpStream,
-    pulse: Arc<Pulse>,
-}
-
-impl AsyncRead for Felt {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if matches!(read, Poll::Ready(Ok(()))) {
-            self.pulse.read(&buffer.filled()[before..]);
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Felt {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        pieces: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-}
-
-/// Where the requests of one connection come in.
-#[derive(Clone)]
-struct Door {
-    front: Front,
-    pulse: Arc<Pulse>,
-}
-
-impl hyper::service::Service<hyper::Request<Incoming>> for Door {
-    type Response = Response<Answer>;
-    type Error = std::convert::Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
-        let pulse = self.pulse.request();
-        let front = self.front.clone();
-        Box::pin(async move {
-            let response = front.answer(request.map(Body::new)).await;
-            Ok(response.map(|body| Answer {
-                body,
-                _request: pulse,
-            }))
-        })
-    }
-}
-
-/// The body of a response, which keeps its request among those in progress.
-struct Answer {
-    body: Body,
-    _request: Request,
-}
-
-impl hyper::body::Body for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

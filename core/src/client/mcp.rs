@@ -20,6 +20,9 @@ use crate::server::Secret;
 /// How long a core may take to say that it is ready; one that is busy takes milliseconds.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Connections kept for the next message: as many as one client has in flight at once, as a rule.
+const IDLE_MAX: usize = 4;
+
 /// The header that names a session.
 const SESSION: &str = "Mcp-Session-Id";
 
@@ -70,7 +73,7 @@ impl Endpoint {
         token: Secret,
         client: Option<String>,
     ) -> Result<Self, ClientError> {
-        let (http, mut url) = loopback(address)?;
+        let (http, mut url) = loopback(address, IDLE_MAX)?;
         url.path_segments_mut()
             .expect("an http address has a path")
             .push("mcp")
@@ -205,4 +208,49 @@ pub(crate) fn one_line(mut message: String) -> Option<String> {
 fn header(response: &Response, name: &str) -> Option<String> {
     let value = response.headers().get(name)?.to_str().ok()?;
     Some(value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_message_after_the_other_goes_over_one_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // Each way in which a message is answered, on the one connection that is accepted.
+        let answers = [
+            "202 Accepted\r\ncontent-length: 0\r\n\r\n",
+            "200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
+            "200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\na\r\ndata: {}\n\n\r\n0\r\n\r\n",
+            "200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}",
+        ];
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            for answer in answers {
+                let mut seen = Vec::new();
+                while !seen.ends_with(b"\r\n\r\n[]") {
+                    assert!(stream.read_buf(&mut seen).await.unwrap() > 0);
+                }
+                let answer = format!("HTTP/1.1 {answer}");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let token = Secret::new("narthex_client_x");
+        let endpoint = Endpoint::new(address, None, token, None).unwrap();
+        let (session, mut lines) = (Session::default(), Vec::new());
+        for _ in answers {
+            let mut reply = endpoint.post(&session, "[]", &[]).await.unwrap();
+            while let Some(line) = reply.next().await.unwrap() {
+                lines.push(line);
+            }
+        }
+        assert_eq!(lines, ["{}", "{}", "{}"]);
+        serving.await.unwrap();
+    }
 }

@@ -43,7 +43,8 @@ impl Remote {
     /// # Errors
     /// When the address is not on this machine's loopback.
     pub fn attach(address: SocketAddr, control_token: Secret) -> Result<Self, ClientError> {
-        let (http, base) = loopback(address)?;
+        // A wish is one request, as a rule.
+        let (http, base) = loopback(address, 0)?;
         Ok(Self {
             http,
             base,
@@ -277,9 +278,12 @@ impl Remote {
 
 /// Returns what reaches a core on this machine's loopback, and its address.
 ///
-/// A proxy of the environment would be asked for `127.0.0.1` too, so none is used. Idle
-/// connections are not kept: they would make a core that ends wait for us.
-pub(super) fn loopback(address: SocketAddr) -> Result<(reqwest::Client, Url), ClientError> {
+/// A proxy of the environment would be asked for `127.0.0.1` too, so none is used. `idle_max` is how
+/// many connections without a request are kept for the next one.
+pub(super) fn loopback(
+    address: SocketAddr,
+    idle_max: usize,
+) -> Result<(reqwest::Client, Url), ClientError> {
     if !address.ip().is_loopback() {
         return Err(ClientError::NotLoopback(address));
     }
@@ -287,7 +291,7 @@ pub(super) fn loopback(address: SocketAddr) -> Result<(reqwest::Client, Url), Cl
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(0)
+        .pool_max_idle_per_host(idle_max)
         .build()?;
     let base = Url::parse(&format!("http://{address}")).expect("a socket's address makes a URL");
     Ok((http, base))

@@ -22,9 +22,18 @@ const QUESTIONS_MAX: usize = 32;
 /// How long a person may think about a question before its call is given up.
 const THINKING_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// What servers ask of one client, under ids of Narthex's own.
-#[derive(Debug, Default)]
+/// The first id of a session is below this, so that a client that counts in 32 bits can be asked a
+/// billion questions. It is drawn: what a client still says to the session before this one is an
+/// answer to nothing here.
+const FIRST_BELOW: u32 = 1 << 30;
+
+/// What servers ask of one client, under ids of Narthex's own: one after the other from one that is
+/// drawn for the session.
+#[derive(Debug)]
 pub(super) struct Questions {
+    /// The id before the first. Ids start at 1 at the least: some clients take 0 for none.
+    before: u64,
+    /// The latest id.
     asked: AtomicU64,
     open: Mutex<HashMap<u64, Open>>,
 }
@@ -78,7 +87,6 @@ impl Session {
                 "Ask again when it has answered some.",
             ));
         }
-        // Starts at 1: some clients take 0 for none.
         let id = self.questions.asked.fetch_add(1, Ordering::Relaxed) + 1;
         let token = progress_token(request);
         let message = renamed(request, id, token.clone());
@@ -108,7 +116,7 @@ impl Session {
     pub(super) fn answered(&self, answer: &Envelope) -> Answered {
         let asked = self.questions.asked.load(Ordering::Relaxed);
         match answer.id_number() {
-            Some(id) if (1..=asked).contains(&id) => {
+            Some(id) if id > self.questions.before && id <= asked => {
                 let Some(open) = self.questions.open().remove(&id) else {
                     return Answered::Late;
                 };
@@ -173,6 +181,16 @@ impl Session {
 }
 
 impl Questions {
+    /// Begins with none; `None` if the system gives no random bytes.
+    pub(super) fn new() -> Option<Self> {
+        let before = u64::from(getrandom::u32().ok()? % FIRST_BELOW);
+        Some(Self {
+            before,
+            asked: AtomicU64::new(before),
+            open: Mutex::default(),
+        })
+    }
+
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -238,4 +256,17 @@ fn renamed(request: &Envelope, id: u64, token: Option<std::ops::Range<usize>>) -
         .collect();
     edits.sort_by_key(|(range, _)| range.start);
     splice(request.bytes(), &edits).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_session_has_ids_of_its_own() {
+        let befores: Vec<u64> = (0..20).map(|_| Questions::new().unwrap().before).collect();
+        assert!(befores.iter().all(|it| *it < u64::from(FIRST_BELOW)));
+        // Twice the same of 20 is one case in five million; all the same is none.
+        assert!(befores.iter().any(|it| *it != befores[0]), "{befores:?}");
+    }
 }

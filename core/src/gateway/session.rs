@@ -144,7 +144,7 @@ impl Session {
             capabilities: opening.capabilities,
             hello: opening.hello,
             flights: Flights::default(),
-            questions: Questions::default(),
+            questions: Questions::new()?,
             tapes: Tapes::new(Resuming::of(opening.revision), Arc::clone(kept)),
             used_ms: AtomicU64::new(0),
             born,
@@ -199,6 +199,16 @@ impl Session {
     pub(super) fn end(&self) {
         self.tapes.close();
         self.flights.cancel_all();
+    }
+
+    /// Whether it was [ended](Self::end).
+    pub(super) fn has_ended(&self) -> bool {
+        self.tapes.own().has_ended()
+    }
+
+    /// Returns once it was [ended](Self::end). Cancel-safe.
+    pub(super) async fn ended(&self) {
+        self.tapes.own().ended().await;
     }
 
     /// Puts a message on the client's own stream; `false` where it has none, or has no room.

@@ -100,15 +100,31 @@ impl Keeper {
                     spelled,
                     request,
                     on,
-                    done,
+                    mut done,
                 }) => {
-                    let answer = if on {
-                        self.subscribe(session, uri, spelled, &request).await
-                    } else {
-                        self.unsubscribe(&session, &uri, &request).await
+                    let asked = async {
+                        if on {
+                            let of = Arc::clone(&session);
+                            self.subscribe(of, &uri, spelled, &request).await
+                        } else {
+                            self.unsubscribe(&session, &uri, &request).await
+                        }
                     };
-                    // A client that has gone is told of by its session.
-                    let _ = done.send(answer);
+                    let answer = tokio::select! {
+                        biased;
+                        () = session.ended() => None,
+                        answer = asked => Some(answer),
+                        () = done.closed() => None,
+                    };
+                    if answer.is_none() || session.has_ended() {
+                        // Nobody waits for it: the server is told so, and whoever comes next is not
+                        // kept waiting.
+                        self.leave(&uri, session.number);
+                    }
+                    if let Some(answer) = answer {
+                        // A client that goes from here on is told of by its session.
+                        let _ = done.send(answer);
+                    }
                 }
                 Wakeup::Wish(Wish::Gone(number)) => self.forget(number).await,
                 Wakeup::Connected(endpoint) => self.subscribe_anew(endpoint).await,
@@ -119,13 +135,13 @@ impl Keeper {
     async fn subscribe(
         &mut self,
         session: Arc<Session>,
-        uri: String,
+        uri: &str,
         spelled: Bytes,
         request: &Outgoing,
     ) -> Result<Option<Reply>, Refusal> {
-        let first = self.of(&uri).is_empty();
+        let first = self.of(uri).is_empty();
         // First here, so that an update which follows at once finds somebody.
-        self.change(&uri, |all| {
+        self.change(uri, |all| {
             if !all.iter().any(|(other, _)| other.number == session.number) {
                 session.subscriptions.fetch_add(1, Ordering::Relaxed);
                 all.push((Arc::clone(&session), spelled));
@@ -136,7 +152,7 @@ impl Keeper {
         }
         let answer = self.ask(request).await;
         if !answer.as_ref().is_ok_and(|reply| reply.is_result) {
-            self.leave(&uri, session.number);
+            self.leave(uri, session.number);
         }
         answer.map(Some)
     }
@@ -170,7 +186,6 @@ impl Keeper {
     }
 
     async fn subscribe_anew(&mut self, endpoint: Endpoint) {
-        self.made_at = Some(endpoint.clone());
         for uri in self.subscribers.by_uri.load_full().keys() {
             let request = request("resources/subscribe", uri);
             let asked = endpoint.lease();
@@ -181,6 +196,8 @@ impl Keeper {
                 tracing::warn!(server = %self.server, "subscription not made anew: no answer in time");
             }
         }
+        // At the end: where the client that caused it goes meanwhile, it is begun again.
+        self.made_at = Some(endpoint);
     }
 
     /// Waits until the server is connected anew while somebody follows something. Cancel-safe.

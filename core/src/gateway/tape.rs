@@ -334,6 +334,24 @@ impl Tape {
         }
     }
 
+    /// Whether it was closed.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state().closed
+    }
+
+    /// Returns once it was closed. Cancel-safe.
+    pub(super) async fn ended(&self) {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            // From here on it is woken by whatever comes.
+            changed.as_mut().enable();
+            if self.has_ended() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// Keeps it as long again for its client to come back.
     pub(super) fn keep_on(&self) {
         self.state().since = Instant::now();

@@ -1,26 +1,23 @@
-//! The real `narthex` binary in a folder of its own, and everything a test does with it.
+//! The real `narthex` binary in a [home](Home) of its own, and everything a test does with it.
 
 use std::{
     collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
+    process::ExitStatus,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use rustix::process::Signal;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
-    process::{Child, Command},
+    process::Child,
     sync::watch,
     task::JoinHandle,
     time::timeout,
 };
 
 use crate::{
-    binaries,
     census::{self, Process},
     entry::Entry,
     events::Events,
@@ -29,19 +26,11 @@ use crate::{
     view::Server,
 };
 
+pub use crate::home::Home;
+
 /// How long anything may take before a test gives it up. It is long because machines that run tests
 /// are busy; nothing waits for it to pass.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A folder with a configuration, for cores that come and go.
-#[derive(Debug)]
-pub struct Home {
-    folder: tempfile::TempDir,
-    marker: String,
-    /// Extra arguments of `serve`.
-    args: Vec<String>,
-    envs: Vec<(String, String)>,
-}
 
 /// A running core.
 #[derive(Debug)]
@@ -79,164 +68,10 @@ struct Watched {
 #[derive(Debug, Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
-impl Home {
-    /// Makes an empty folder.
-    ///
-    /// # Panics
-    /// When there is no place for it.
-    pub fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("narthex-test-").tempdir();
-        let random: u64 = fastrand::u64(..);
-        Self {
-            folder: folder.expect("a temporary folder can be made"),
-            marker: format!("marker-{random:016x}"),
-            args: Vec::new(),
-            envs: Vec::new(),
-        }
-    }
-
-    /// Writes a configuration with `servers`, replacing the one there is.
-    #[must_use]
-    pub fn with<'a>(self, servers: impl IntoIterator<Item = (&'a str, Entry)>) -> Self {
-        self.write_servers(servers);
-        self
-    }
-
-    /// Adds an argument of `serve`.
-    #[must_use]
-    pub fn arg(mut self, arg: &str) -> Self {
-        self.args.push(arg.into());
-        self
-    }
-
-    /// Takes an argument of `serve` away again.
-    #[must_use]
-    pub fn without_arg(mut self, arg: &str) -> Self {
-        self.args.retain(|other| other != arg);
-        self
-    }
-
-    /// Sets a variable in the core's environment.
-    #[must_use]
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.envs.push((name.into(), value.into()));
-        self
-    }
-
-    /// Starts with the person's word for everything in the file.
-    #[must_use]
-    pub fn trusted(self) -> Self {
-        self.arg("--trust-config")
-    }
-
-    /// Returns the path of the folder.
-    pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Returns the path of `narthex.json`.
-    pub fn config_path(&self) -> PathBuf {
-        self.path().join("narthex.json")
-    }
-
-    /// Returns what marks everything that this home's servers start.
-    pub fn marker(&self) -> &str {
-        &self.marker
-    }
-
-    /// Returns what marks everything that `server` starts.
-    pub fn marker_of(&self, server: &str) -> String {
-        format!("{}:{server};", self.marker)
-    }
-
-    /// Returns `entry` as it stands in the file, with the marker of `server`.
-    pub fn entry(&self, server: &str, entry: Entry) -> Value {
-        entry.marked(&self.marker_of(server))
-    }
-
-    /// Writes a configuration with `servers`, replacing the one there is.
-    pub fn write_servers<'a>(&self, servers: impl IntoIterator<Item = (&'a str, Entry)>) {
-        let servers: Map<String, Value> = servers
-            .into_iter()
-            .map(|(name, entry)| (name.to_owned(), self.entry(name, entry)))
-            .collect();
-        let config = json!({"mcpServers": servers});
-        self.write_config(&format!("{config:#}\n"));
-    }
-
-    /// Writes `narthex.json` the way editors do: beside it, then in its place.
-    ///
-    /// # Panics
-    /// When it cannot be written.
-    pub fn write_config(&self, text: &str) {
-        let draft = self.path().join(".narthex.json.draft");
-        fs::write(&draft, text).expect("the configuration can be written");
-        fs::rename(draft, self.config_path()).expect("the configuration can be put in place");
-    }
-
-    /// Reads `narthex.json`.
-    ///
-    /// # Panics
-    /// When it cannot be read.
-    pub fn config(&self) -> String {
-        fs::read_to_string(self.config_path()).expect("the configuration can be read")
-    }
-
-    /// Reads a token.
-    ///
-    /// # Panics
-    /// When there is none.
-    pub fn token(&self, kind: &str) -> String {
-        let file = self.path().join(format!("{kind}.token"));
-        let text = fs::read_to_string(&file);
-        text.unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-            .trim()
-            .to_owned()
-    }
-
-    /// Prepares a run of `narthex` with this home.
-    pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binaries::narthex());
-        command
-            .args(args)
-            .env_remove("NARTHEX_HOME")
-            .env("NARTHEX_DESKTOP", "")
-            .env("HOME", self.path())
-            .env("XDG_RUNTIME_DIR", self.path())
-            .envs(self.envs.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        command
-    }
-
-    /// Starts a core that must come up.
-    ///
-    /// # Panics
-    /// When it does not.
-    pub async fn start(self) -> Core {
-        match self.try_start().await {
-            Ok(core) => core,
-            Err((_, refused)) => panic!("narthex did not start: {refused:?}"),
-        }
-    }
-
-    /// Starts a core that may refuse.
-    ///
-    /// # Errors
-    /// When it ends before it is ready.
-    ///
-    /// # Panics
-    /// When it neither ends nor gets ready.
-    pub async fn try_start(self) -> Result<Core, (Self, Refused)> {
-        let home = self.path().to_str().expect("temporary folders are UTF-8");
-        let mut args = vec!["serve", "--json", "--home", home];
-        if !self.args.iter().any(|arg| arg == "--listen") {
-            args.extend(["--listen", "127.0.0.1:0"]);
-        }
-        args.extend(self.args.iter().map(String::as_str));
-        let mut child = self.command(&args).spawn().expect("narthex can be started");
+impl Core {
+    /// Starts one with this home; it and why, where the core ends before it is ready.
+    pub(crate) async fn start(home: Home) -> Result<Self, (Home, Refused)> {
+        let mut child = home.serve().spawn().expect("narthex can be started");
         let stderr = Lines::collect(child.stderr.take().expect("it is piped"));
         let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let mut line = String::new();
@@ -253,7 +88,7 @@ impl Home {
                 code: status.code(),
                 stderr: stderr.text(),
             };
-            return Err((self, refused));
+            return Err((home, refused));
         };
         // What it prints after the first line must not block it.
         tokio::spawn(async move {
@@ -271,11 +106,11 @@ impl Home {
         let follower = tokio::spawn(follow(
             http.clone(),
             api_of(&ready),
-            self.token("control"),
+            home.token("control"),
             publish,
         ));
-        Ok(Core {
-            home: self,
+        Ok(Self {
+            home,
             ready,
             child,
             stderr,
@@ -284,15 +119,7 @@ impl Home {
             watched,
         })
     }
-}
 
-impl Default for Home {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Core {
     /// Starts a core with `servers` and the person's word for all of them; returns when all are
     /// connected.
     pub async fn trusted<'a>(servers: impl IntoIterator<Item = (&'a str, Entry)>) -> Self {
@@ -657,12 +484,6 @@ impl Drop for Core {
         }
         // It may have ended by itself.
         let _ = self.child.start_kill();
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        census::kill_marked(&self.marker);
     }
 }
 

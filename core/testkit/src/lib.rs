@@ -47,3 +47,5 @@ pub mod entry;
 pub mod events;
 #[cfg(target_os = "linux")]
 pub mod gate;
+#[cfg(target_os = "linux")]
+pub mod home;

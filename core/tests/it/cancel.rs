@@ -7,6 +7,7 @@ use narthex_testkit::{
     core::Core,
     entry::Entry,
     gate::{Gate, HeldEnd},
+    peer::Peer,
     session::Session,
     upstream::Upstream,
 };
@@ -174,4 +175,45 @@ fn call(id: &Value, tool: &str, arguments: Value) -> String {
 async fn cancel(session: &Session, id: &Value) {
     let params = json!({"requestId": id});
     session.notify("notifications/cancelled", params).await;
+}
+
+#[tokio::test]
+async fn a_subscription_whose_client_goes_keeps_nobody_waiting() {
+    let peer = Peer::start().await;
+    let core = Core::trusted([("alpha", Entry::url(peer.url()))]).await;
+    peer.take("resources/subscribe");
+    peer.take("notifications/cancelled");
+    let subscribe = async |session: &Session| {
+        let uri = json!({"uri": "x://y"});
+        session.request("resources/subscribe", uri).await
+    };
+    for by_connection in [true, false] {
+        let goes = Arc::new(core.session_with("alpha").await);
+        let stays = core.session_with("alpha").await;
+        let asking = tokio::spawn({
+            let goes = Arc::clone(&goes);
+            async move {
+                let uri = json!({"uri": "x://y"});
+                goes.request("resources/subscribe", uri).await
+            }
+        });
+        let unanswered = peer.asked("resources/subscribe").await;
+        let ending = async {
+            if by_connection {
+                asking.abort();
+            } else {
+                assert_eq!(goes.delete().await.status, 204);
+            }
+            let told = timeout(SOON / 2, peer.asked("notifications/cancelled")).await;
+            let told = told.expect("the server is told at once");
+            let id = &unanswered.seen.message["id"];
+            assert_eq!(&told.seen.message["params"]["requestId"], id);
+            told.respond(202, &[], "");
+            let next = timeout(SOON / 2, peer.asked("resources/subscribe")).await;
+            next.expect("the next one is asked for").result(&json!({}));
+        };
+        let (answer, ()) = tokio::join!(subscribe(&stays), ending);
+        answer.result();
+        stays.delete().await;
+    }
 }

@@ -54,6 +54,30 @@ async fn a_question_reaches_the_client_whose_call_caused_it_and_the_answer_the_s
 }
 
 #[tokio::test]
+async fn a_late_answer_meets_no_question_of_the_session_after() {
+    let core = Core::trusted([("alpha", full())]).await;
+    let asked =
+        json!({"method": "elicitation/create", "params": {"message": "?", "requestedSchema": {}}});
+    let before = able(&core).await;
+    let mut stream = ask(&before, asked.clone()).await;
+    let earlier = timeout(SOON, stream.message()).await.unwrap();
+    assert_eq!(before.delete().await.status, 204);
+
+    let after = able(&core).await;
+    let mut stream = ask(&after, asked).await;
+    let question = timeout(SOON, stream.message()).await.unwrap();
+    // JSON's numbers are whole up to 2^53, and some clients count in 32 bits.
+    assert!((1..1 << 31).contains(&question["id"].as_u64().unwrap()));
+    let late = after.answer(&earlier, json!({"action": "accept"})).await;
+    assert_eq!(late.status, 400);
+    assert_eq!(late.answer().error_kind(), "unknown_question");
+    let declined = json!({"action": "decline"});
+    let taken = after.answer(&question, declined.clone()).await;
+    assert_eq!(taken.status, 202);
+    assert_eq!(answer(&mut stream).await, json!({"result": declined}));
+}
+
+#[tokio::test]
 async fn an_error_of_the_client_reaches_the_server_as_it_was_written() {
     let core = Core::trusted([("alpha", full())]).await;
     let session = able(&core).await;

@@ -28,6 +28,7 @@ mod network;
 mod offers;
 mod older;
 mod per_client;
+mod quiet;
 mod remote;
 mod restart;
 mod resume;
