@@ -8,12 +8,14 @@ mod envelope;
 pub mod json;
 pub mod media;
 mod message;
+mod pieces;
 pub mod refusal;
 mod revision;
 pub mod sse;
 
 pub use envelope::{Envelope, InvalidEnvelope, Kind, Scan};
 pub use message::{Outgoing, Spliced, one_line, splice};
+pub use pieces::{PIECE, Pieces};
 pub use refusal::Refusal;
 pub use revision::Revision;
 

@@ -181,7 +181,8 @@ impl Call {
     /// Returns the answer with the URIs in it as they are called at the client's address.
     fn with_links(&self, reply: &Reply, id: &Bytes) -> Spliced {
         let (server, payload) = (&self.target.server, reply.payload());
-        if !links::may_be_in(&payload) {
+        // A search takes an eighth of the time of a scan.
+        if !by_size(payload.len() / 8, || links::may_be_in(&payload)) {
             return reply.under(id);
         }
         let now = self.view.snapshot();

@@ -3,6 +3,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::json::{self, Malformed, Step, Walk};
+use crate::runtime::by_size;
 
 /// A JSON-RPC message: its raw bytes, and where its members stand in them.
 #[derive(Debug, Clone)]
@@ -184,13 +185,15 @@ impl Scan {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
-    /// Looks at the rest of the whole message.
+    /// Looks at the rest of the whole message, aside where that is much.
     ///
     /// # Errors
     /// When the bytes are not exactly one message.
     pub fn ended(mut self, bytes: Bytes) -> Result<Envelope, InvalidEnvelope> {
         match self.broken.take() {
-            None => self.look(&bytes, true)?,
+            None => by_size(bytes.len().saturating_sub(self.utf8), || {
+                self.look(&bytes, true)
+            })?,
             Some(error) => return Err(error),
         }
         Envelope::of(bytes, self.found)

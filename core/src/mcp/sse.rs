@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use bytes::{Buf as _, Bytes, BytesMut};
 
+use super::{PIECE, Pieces};
+
 /// An event as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Event {
@@ -28,9 +30,6 @@ pub enum SseError {
 /// What may stand before the data of a line.
 const FIELD: &[u8] = b"data: ";
 
-/// Data that is longer stays where it was read; what is shorter need not keep that room.
-const COPY_BYTES_MAX: usize = 4 * 1024;
-
 /// The mark that a stream may begin with.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -44,9 +43,15 @@ pub struct Reader {
     /// How far the buffer was searched for the end of a line.
     searched: usize,
     limit: usize,
+    /// From how many bytes on what has come of a line of data is put aside.
+    piece: usize,
     pending: Event,
-    data: BytesMut,
+    data: Pieces,
     has_data: bool,
+    /// The line of data that is being read was put aside so far.
+    within_data: bool,
+    /// The lines without data since it was last asked.
+    lines: usize,
     /// A carriage return ended the last line, so a newline that follows belongs to it.
     after_return: bool,
     /// The first line was read.
@@ -62,9 +67,12 @@ impl Reader {
             buffer: BytesMut::new(),
             searched: 0,
             limit,
+            piece: PIECE,
             pending: Event::default(),
-            data: BytesMut::new(),
+            data: Pieces::default(),
             has_data: false,
+            within_data: false,
+            lines: 0,
             after_return: false,
             begun: false,
             last_id: None,
@@ -89,8 +97,15 @@ impl Reader {
         *self = Self {
             last_id: self.last_id.take(),
             retry: self.retry,
+            piece: self.piece,
             ..Self::new(self.limit)
         };
+    }
+
+    /// Returns how many lines without data were read since it was last asked: comments, ends of
+    /// events, ids.
+    pub const fn lines(&mut self) -> usize {
+        std::mem::replace(&mut self.lines, 0)
     }
 
     /// Takes the next bytes of the stream.
@@ -104,19 +119,25 @@ impl Reader {
     /// When the event is longer than the limit; the stream cannot be read on.
     pub fn next_event(&mut self) -> Result<Option<Event>, SseError> {
         while let Some(mut line) = self.next_line() {
+            if std::mem::take(&mut self.within_data) {
+                self.data.add(line.freeze());
+                self.check(0, 0)?;
+                continue;
+            }
             self.check(line.len(), FIELD.len())?;
             if !self.begun && line.starts_with(BYTE_ORDER_MARK) {
                 line.advance(BYTE_ORDER_MARK.len());
             }
             self.begun = true;
             if line.is_empty() {
+                self.lines += 1;
                 if let Some(id) = &self.pending.id {
                     self.last_id = Some(id.clone()).filter(|id| !id.is_empty());
                 }
                 if self.has_data {
                     self.has_data = false;
                     let mut event = std::mem::take(&mut self.pending);
-                    event.data = std::mem::take(&mut self.data).freeze();
+                    event.data = self.data.take();
                     return Ok(Some(event));
                 }
                 // An id holds without data, too.
@@ -126,15 +147,45 @@ impl Reader {
             self.field(line);
             self.check(0, 0)?;
         }
-        self.check(self.buffer.len(), FIELD.len())?;
+        let allowed = if self.within_data { 0 } else { FIELD.len() };
+        self.check(self.buffer.len(), allowed)?;
+        self.put_aside();
         Ok(None)
     }
 
-    /// Returns the begin of the data of an event of which not even the first line is whole.
+    /// Returns the begin of the data of an event of which not even the first line is whole, and nothing
+    /// of it was put aside.
     pub fn begun_data(&self) -> Option<&[u8]> {
         let line = self.buffer.strip_prefix(b"data:")?;
         let data = line.strip_prefix(b" ").unwrap_or(line);
         (!self.has_data).then_some(data)
+    }
+
+    /// Puts aside what has come of a line of data where that is much: the buffer is not to grow with
+    /// it.
+    fn put_aside(&mut self) {
+        if self.buffer.len() < self.piece {
+            return;
+        }
+        if !self.within_data {
+            // Whatever else is that long is no message.
+            match self.buffer.strip_prefix(b"data:") {
+                Some([b' ', ..]) => self.buffer.advance(FIELD.len()),
+                Some([_, ..]) => self.buffer.advance(FIELD.len() - 1),
+                Some([]) | None => return,
+            }
+            self.begin_data();
+            (self.begun, self.within_data) = (true, true);
+        }
+        self.searched = 0;
+        self.data.add(std::mem::take(&mut self.buffer).freeze());
+    }
+
+    /// Begins with another line of data.
+    fn begin_data(&mut self) {
+        if std::mem::replace(&mut self.has_data, true) {
+            self.data.copy(b"\n");
+        }
     }
 
     /// Checks that `more` bytes beside the data are no more than the limit and `allowed`.
@@ -168,20 +219,21 @@ impl Reader {
 
     fn field(&mut self, mut line: BytesMut) {
         let colon = memchr::memchr(b':', &line).unwrap_or(line.len());
-        let value = line.get(colon + 1..).unwrap_or_default();
-        let value = value.strip_prefix(b" ").unwrap_or(value);
-        match &line[..colon] {
-            b"data" if !self.has_data && value.len() > COPY_BYTES_MAX => {
-                self.has_data = true;
-                self.data = line.split_off(line.len() - value.len());
-            }
-            b"data" => {
-                if self.has_data {
-                    self.data.extend_from_slice(b"\n");
-                }
-                self.has_data = true;
-                self.data.extend_from_slice(value);
-            }
+        let name = line.split_to(colon);
+        line.advance(usize::from(!line.is_empty()));
+        line.advance(usize::from(line.first() == Some(&b' ')));
+        if *name == *b"data" {
+            self.begin_data();
+            // What is short is not to hold on to the buffer.
+            return if line.len() < Pieces::SMALL {
+                self.data.copy(&line);
+            } else {
+                self.data.add(line.freeze());
+            };
+        }
+        self.lines += 1;
+        let value = &*line;
+        match &*name {
             b"event" => self.pending.name = String::from_utf8_lossy(value).into_owned(),
             b"id" if !value.contains(&0) => {
                 self.pending.id = Some(String::from_utf8_lossy(value).into_owned())
@@ -238,7 +290,15 @@ mod tests {
     use super::*;
 
     fn read(chunks: &[&[u8]]) -> Vec<Event> {
-        let mut reader = Reader::new(1024);
+        read_aside(chunks, PIECE)
+    }
+
+    /// Reads events, and puts aside what has come of a line of data from `piece` bytes on.
+    fn read_aside(chunks: &[&[u8]], piece: usize) -> Vec<Event> {
+        let mut reader = Reader {
+            piece,
+            ..Reader::new(1024)
+        };
         let mut events = Vec::new();
         for chunk in chunks {
             reader.push(chunk);
@@ -319,7 +379,7 @@ mod tests {
 
     #[test]
     fn long_data_is_seen_before_it_is_whole() {
-        let long = "x".repeat(COPY_BYTES_MAX + 1);
+        let long = "x".repeat(Pieces::SMALL + 1);
         let mut reader = Reader::new(usize::MAX);
         reader.push(b"data:");
         assert_eq!(reader.next_event(), Ok(None));
@@ -349,6 +409,31 @@ mod tests {
     }
 
     #[test]
+    fn an_event_that_never_ends_is_an_error_where_it_was_put_aside() {
+        let mut reader = Reader {
+            piece: 8,
+            ..Reader::new(16)
+        };
+        for bytes in [&b"data: 0123"[..], b"4567", b"89abcdef"] {
+            reader.push(bytes);
+            assert_eq!(reader.next_event(), Ok(None));
+        }
+        reader.push(b"g");
+        assert_eq!(reader.next_event(), Err(SseError::TooLong(16)));
+        reader.go_on();
+        reader.push(b"data: 0123456789abcdef\n\n");
+        assert_eq!(reader.next_event().unwrap().unwrap().data.len(), 16);
+    }
+
+    #[test]
+    fn lines_without_data_are_counted() {
+        let mut reader = Reader::new(1024);
+        reader.push(b": a\n\nid: 1\ndata: x\n\n\n");
+        while reader.next_event().unwrap().is_some() {}
+        assert_eq!((reader.lines(), reader.lines()), (5, 0));
+    }
+
+    #[test]
     fn a_stream_may_begin_with_a_mark_and_an_id_holds_without_data() {
         let events = read(&[
             b"\xef\xbb",
@@ -372,8 +457,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn chunks_may_be_cut_anywhere(cuts in prop::collection::vec(0usize..60, 0..6)) {
-            let stream: &[u8] = b"id: 1\r\ndata: {\"a\":1}\r\n\r\ndata: x\n\nevent: e\ndata: y\rdata: z\r\r";
+        fn chunks_may_be_cut_anywhere(
+            cuts in prop::collection::vec(0usize..80, 0..6),
+            piece in 1usize..20,
+        ) {
+            let stream: &[u8] = b"id: 1\r\ndata: {\"a\":1}\r\n\r\ndata: x\n\nevent: e\ndata: y\rdata: z\r\r\
+                data: {\"long\":0}\ndata:x\n\n";
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(stream.len())).collect();
             cuts.sort_unstable();
             let mut from = 0;
@@ -383,7 +472,10 @@ mod tests {
                 from = cut;
             }
             chunks.push(&stream[from..]);
-            prop_assert_eq!(read(&chunks), read(&[stream]));
+            let whole = read(&[stream]);
+            prop_assert_eq!(whole.len(), 4);
+            prop_assert_eq!(read(&chunks), whole.clone());
+            prop_assert_eq!(read_aside(&chunks, piece), whole);
         }
     }
 }

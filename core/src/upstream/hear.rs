@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{
     CallError, Caller, Pending, Reply, Signals, Ticket,
     caller::Whose,
+    company::Company,
     next_number,
     oddities::Oddity,
     question::{Back, Question, Way, no_client, not_declared, several_clients},
@@ -24,6 +25,7 @@ use crate::{
 pub(super) struct Ear {
     pub(super) pending: Arc<Pending>,
     pub(super) signals: Arc<Signals>,
+    pub(super) company: Arc<Company>,
     back: Back,
 }
 
@@ -33,6 +35,7 @@ impl Ear {
         Self {
             pending: Arc::new(Pending::new(calls)),
             signals: Arc::default(),
+            company: Arc::new(Company::new()),
             back: Back {
                 connection: next_number(),
                 way,
@@ -45,6 +48,9 @@ impl Ear {
     /// # Errors
     /// When all are taken, or the connection has ended.
     pub(super) fn open(&self, caller: Option<Arc<dyn Caller>>) -> Result<Ticket, CallError> {
+        if caller.is_some() {
+            self.company.called();
+        }
         let ticket = self.pending.open(caller).ok_or(CallError::NotReading)?;
         match self.pending.closed() {
             None => Ok(ticket),

@@ -48,6 +48,7 @@ use super::{
     hear::{Ear, under_no_id},
     introduction::cause,
     pace::Pace,
+    portions::Portions,
     question::Way,
 };
 use crate::{
@@ -254,7 +255,7 @@ impl HttpConnection {
     }
 
     async fn whole(&self, body: Body, id: u64) -> Result<Reply, CallError> {
-        let envelope = message::read(body).await?;
+        let envelope = message::read(body, &mut Portions::new(&self.ear.company)).await?;
         self.take(&envelope, id)?
             .ok_or_else(|| CallError::InvalidReply("no response".to_owned()))
     }
@@ -262,23 +263,26 @@ impl HttpConnection {
     /// Reads the answer to `id` from a stream of events. One that ends before is gone on with where
     /// the server says how, for as long as the caller waits.
     async fn streamed(&self, body: Body, id: u64, session: &Session) -> Result<Reply, CallError> {
-        let mut events = Events::new(Some(body));
+        let mut events = Events::new(Some(body), &self.ear.company);
         let (mut pause, mut pace) = (Pause::default(), Pace::new());
         let mut since = Instant::now();
         loop {
             while let Some(mut event) = events.next().await.map_err(|_| CallError::TooLong)? {
-                let envelope = match event.message() {
-                    Ok(envelope) => envelope,
+                match event.message() {
+                    Ok(envelope) => {
+                        if envelope.kind() == Kind::Request {
+                            pace.asked();
+                        }
+                        if let Some(reply) = self.take(&envelope, id)? {
+                            events.let_go();
+                            return Ok(reply);
+                        }
+                    }
                     Err(error) => {
                         self.ear.unreadable(&event.data, &error);
-                        continue;
                     }
-                };
-                if let Some(reply) = self.take(&envelope, id)? {
-                    events.let_go();
-                    return Ok(reply);
                 }
-                pace.heard();
+                pace.heard(event.data.len());
                 if pace.is_over() {
                     pace.rest().await;
                 }

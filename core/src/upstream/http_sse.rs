@@ -21,6 +21,7 @@ use url::Url;
 use super::{
     CallError, Caller, Pending, Reply, Signals,
     cancel::CancelOnDrop,
+    company::Company,
     hear::Ear,
     http::{Address, Events, Form, TooLong, refused},
     introduction::cause,
@@ -28,7 +29,7 @@ use super::{
     question::Way,
 };
 use crate::{
-    mcp::{Outgoing, Revision},
+    mcp::{Kind, Outgoing, Revision},
     server::{Cause, CauseKind, Value},
 };
 
@@ -176,7 +177,7 @@ async fn stream(address: &Address) -> Result<(Events, String), CallError> {
     if answer.status() != StatusCode::OK || Form::of(&answer)? != Form::Events {
         return Err(CallError::NotMcp);
     }
-    let mut events = Events::new(Some(answer.into_body()));
+    let mut events = Events::new(Some(answer.into_body()), &Arc::new(Company::new()));
     loop {
         match events.next().await {
             Ok(Some(event)) if event.name == "endpoint" => {
@@ -194,6 +195,7 @@ async fn stream(address: &Address) -> Result<(Events, String), CallError> {
 /// Reads what the server says until the stream ends.
 async fn read(ear: Arc<Ear>, mut events: Events) {
     let (lost, mut pace) = (CauseKind::ConnectionLost, Pace::new());
+    events.read_among(&ear.company);
     let (kind, message, reason) = loop {
         match events.next().await {
             Ok(Some(event)) if event.name == "endpoint" => {
@@ -201,11 +203,16 @@ async fn read(ear: Arc<Ear>, mut events: Events) {
             }
             Ok(Some(mut event)) => {
                 let known = match event.message() {
-                    Ok(message) => ear.took(&message),
+                    Ok(message) => {
+                        if message.kind() == Kind::Request {
+                            pace.asked();
+                        }
+                        ear.took(&message)
+                    }
                     Err(error) => ear.unreadable(&event.data, &error),
                 };
                 if !known {
-                    pace.heard();
+                    pace.heard(event.data.len());
                     if pace.is_over() {
                         pace.rest().await;
                     }

@@ -12,6 +12,13 @@ const BURST: u32 = 2_000;
 /// Waits shorter than this are put off: a timer is not worth less.
 const WAIT_MIN: Duration = Duration::from_millis(5);
 
+/// A message counts once for each of so many bytes that it has begun: what is long takes as much more
+/// to read and to pass on.
+const BYTES: usize = 8 * 1024;
+
+/// A question counts so many times more where its answer is a request of its own: over HTTP.
+const QUESTION: u32 = 15;
+
 /// How many are heard before others have their turn: some tens of microseconds.
 const TURN: u32 = 32;
 
@@ -34,9 +41,21 @@ impl Pace {
         }
     }
 
-    /// Takes note of something that nobody asked for.
-    pub(super) const fn heard(&mut self) {
-        self.heard += 1;
+    /// Takes note of something of so many bytes that nobody asked for.
+    pub(super) fn heard(&mut self, bytes: usize) {
+        let count = u32::try_from(bytes / BYTES).unwrap_or(u32::MAX);
+        self.heard = self.heard.saturating_add(count).saturating_add(1);
+    }
+
+    /// Takes note that what is heard is a question to be answered by a request of its own.
+    pub(super) const fn asked(&mut self) {
+        self.heard = self.heard.saturating_add(QUESTION);
+    }
+
+    /// Takes note of so many lines of a stream with nothing in them.
+    pub(super) fn passed_over(&mut self, lines: usize) {
+        let count = u32::try_from(lines).unwrap_or(u32::MAX);
+        self.heard = self.heard.saturating_add(count);
     }
 
     /// Whether it is somebody else's turn: [`Self::rest`] is due.
@@ -70,7 +89,7 @@ mod tests {
 
     async fn hear(pace: &mut Pace, count: u32) {
         for _ in 0..count {
-            pace.heard();
+            pace.heard(100);
             if pace.is_over() {
                 pace.rest().await;
             }
@@ -84,6 +103,21 @@ mod tests {
         hear(&mut pace, BURST).await;
         assert_eq!(started.elapsed(), Duration::ZERO);
         hear(&mut pace, 5_000).await;
+        let took = started.elapsed();
+        assert!(
+            took > Duration::from_millis(900) && took < Duration::from_millis(1100),
+            "{took:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_long_counts_for_many() {
+        let (mut pace, started) = (Pace::new(), Instant::now());
+        // As long as the burst, and a second's worth more.
+        for _ in 0..7 {
+            pace.heard(1_000 * BYTES - 1);
+            pace.rest().await;
+        }
         let took = started.elapsed();
         assert!(
             took > Duration::from_millis(900) && took < Duration::from_millis(1100),

@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::{
     io::{
         AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
@@ -16,11 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CallError, Caller, Pending, Reply, Signals, cancel::CancelOnDrop, hear::Ear, pace::Pace,
-    question::Way,
+    portions::Portions, question::Way,
 };
 use crate::{
-    mcp::{Outgoing, SERVER_MESSAGE_BYTES_MAX, Scan},
-    runtime::by_size,
+    mcp::{Outgoing, PIECE, Pieces, SERVER_MESSAGE_BYTES_MAX, Scan},
     server::{Cause, CauseKind, logs::Log},
 };
 
@@ -29,6 +28,8 @@ const LOG_LINE_BYTES_MAX: u64 = 8 * 1024;
 
 /// Lines that are longer are scanned as they come, so that their end is no long work.
 const SCAN_BYTES_MIN: usize = 16 * 1024;
+/// What is read at once at most, in bytes: what a pipe holds.
+const READ_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection over a child's standard input and output: one JSON message a line.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ impl StdioConnection {
             log: log.clone(),
             pace: Pace::new(),
             scan: Scan::default(),
+            portions: Portions::new(&ear.company),
         };
         let silent = CancellationToken::new();
         let ended = silent.clone().drop_guard();
@@ -186,7 +188,7 @@ async fn keep(stderr: impl AsyncRead + Unpin, log: Log) {
             Ok(0) | Err(_) => return,
             Ok(_) => log.stderr(&String::from_utf8_lossy(line.trim_ascii_end())),
         }
-        pace.heard();
+        pace.heard(line.len());
         if pace.is_over() {
             pace.rest().await;
         }
@@ -199,18 +201,24 @@ struct Reader {
     pace: Pace,
     /// Of the line that has not ended yet.
     scan: Scan,
+    portions: Portions,
 }
 
 impl Reader {
     async fn run(mut self, mut stdout: impl AsyncRead + Unpin) {
         let mut buffer = BytesMut::new();
         let mut searched = 0;
+        // What came of a line before what is in the buffer.
+        let mut before = Pieces::default();
         let end = loop {
             if buffer.capacity() - buffer.len() < 1024 {
                 buffer.reserve(8 * 1024);
             }
-            match stdout.read_buf(&mut buffer).await {
-                Ok(0) => break Self::closed(&buffer),
+            match stdout
+                .read_buf(&mut (&mut buffer).limit(READ_BYTES_MAX))
+                .await
+            {
+                Ok(0) => break Self::closed(before.len() + buffer.len()),
                 Err(error) => {
                     break Cause::new(
                         CauseKind::ConnectionLost,
@@ -218,14 +226,20 @@ impl Reader {
                         "",
                     );
                 }
-                Ok(_) => {}
+                Ok(count) => self.portions.came(count),
             }
             while let Some(at) = memchr::memchr(b'\n', &buffer[searched..]) {
-                let line = buffer.split_to(searched + at + 1).freeze();
+                let mut line = buffer.split_to(searched + at + 1).freeze();
+                line.truncate(line.len() - 1);
                 searched = 0;
-                let scan = mem::take(&mut self.scan);
-                if !self.line(line.slice(..line.len() - 1), scan) {
-                    self.pace.heard();
+                if !before.is_empty() {
+                    before.add(line);
+                    line = before.take();
+                }
+                self.portions.ended();
+                let (length, scan) = (line.len(), mem::take(&mut self.scan));
+                if !self.line(line, scan) {
+                    self.pace.heard(length);
                     if self.pace.is_over() {
                         self.pace.rest().await;
                     }
@@ -233,25 +247,29 @@ impl Reader {
             }
             self.pace.rest().await;
             searched = buffer.len();
-            if searched > SCAN_BYTES_MIN {
+            if before.is_empty() && searched > SCAN_BYTES_MIN {
                 // What is wrong with it is told when it is whole.
                 let _ = self.scan.more(&buffer);
             }
-            self.ear.pending.left_unfinished(searched);
-            if buffer.len() > SERVER_MESSAGE_BYTES_MAX {
-                // To give back so much memory takes its time as well.
-                by_size(buffer.len(), || buffer = BytesMut::new());
+            self.ear.pending.left_unfinished(before.len() + searched);
+            if before.len() + searched > SERVER_MESSAGE_BYTES_MAX {
                 break Cause::new(
                     CauseKind::MessageTooLong,
                     "it sent a line of more than 64 MB",
                     "Ask the server for less at once.",
                 );
             }
+            if searched >= PIECE {
+                before.add(mem::take(&mut buffer).freeze());
+                searched = 0;
+            }
             if buffer.is_empty() && buffer.capacity() > 64 * 1024 {
                 // A large answer must not keep its room for good.
                 buffer = BytesMut::new();
             }
+            self.portions.rest().await;
         };
+        before.clear();
         let reason = if end.kind == CauseKind::MessageTooLong {
             CallError::TooLong
         } else {
@@ -261,9 +279,9 @@ impl Reader {
         self.ear.signals.ended(end);
     }
 
-    fn closed(rest: &[u8]) -> Cause {
+    fn closed(rest: usize) -> Cause {
         let remedy = "Look at its log for the reason; then try again.";
-        if rest.is_empty() {
+        if rest == 0 {
             Cause::new(CauseKind::ConnectionLost, "it closed its output", remedy)
         } else {
             Cause::new(

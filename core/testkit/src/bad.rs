@@ -74,6 +74,12 @@ pub enum Bad {
     EndlessEvent,
     /// An address of the older HTTP+SSE whose stream is one event that never ends.
     EndlessEventOlder,
+    /// An address that says and asks without end on the stream that it is listened to by.
+    EventFlood,
+    /// The same of the older HTTP+SSE, once its tools are known.
+    EventFloodOlder,
+    /// An address whose stream is comments and blank lines without end.
+    CommentFlood,
     /// An address whose answer is compressed, and a thousand times as long as it looks.
     GzipBomb,
     /// An address that is sent to another origin once it is used.
@@ -90,7 +96,7 @@ pub enum Bad {
 
 impl Bad {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::MissingProgram,
         Self::Mute,
         Self::CrashLoop,
@@ -112,6 +118,9 @@ impl Bad {
         Self::LongLine,
         Self::EndlessEvent,
         Self::EndlessEventOlder,
+        Self::EventFlood,
+        Self::EventFloodOlder,
+        Self::CommentFlood,
         Self::GzipBomb,
         Self::Redirect,
         Self::BrokenBody,
@@ -144,6 +153,9 @@ impl Bad {
             Self::LongLine => "long-line",
             Self::EndlessEvent => "endless-event",
             Self::EndlessEventOlder => "endless-event-older",
+            Self::EventFlood => "event-flood",
+            Self::EventFloodOlder => "event-flood-older",
+            Self::CommentFlood => "comment-flood",
             Self::GzipBomb => "gzip-bomb",
             Self::Redirect => "redirect",
             Self::BrokenBody => "broken-body",
@@ -169,6 +181,9 @@ impl Bad {
             self,
             Self::EndlessEvent
                 | Self::EndlessEventOlder
+                | Self::EventFlood
+                | Self::EventFloodOlder
+                | Self::CommentFlood
                 | Self::GzipBomb
                 | Self::Redirect
                 | Self::BrokenBody

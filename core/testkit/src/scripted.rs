@@ -34,6 +34,19 @@ pub trait Outlet: Sync {
     fn say(&self, text: &str, aside: bool);
 }
 
+/// Returns a text of so many bytes of which no two parts are the same: the numbers, one after the other.
+pub fn counted(bytes: usize) -> String {
+    let mut text = String::with_capacity(bytes + 16);
+    let mut number = 0_u64;
+    while text.len() < bytes {
+        text.push_str(&number.to_string());
+        text.push(' ');
+        number += 1;
+    }
+    text.truncate(bytes);
+    text
+}
+
 /// A message a scripted server receives.
 #[derive(Debug, Deserialize)]
 pub struct Incoming<'a> {
@@ -382,7 +395,12 @@ impl Scripted {
             }
             "large" => {
                 let bytes = arguments["bytes"].as_u64().unwrap_or(1 << 20);
-                "x".repeat(usize::try_from(bytes).expect("a size that fits"))
+                let bytes = usize::try_from(bytes).expect("a size that fits");
+                if arguments["counted"] == true {
+                    counted(bytes)
+                } else {
+                    "x".repeat(bytes)
+                }
             }
             "crash" => process::exit(
                 arguments["code"]

@@ -1,19 +1,27 @@
-use std::mem;
+use std::{mem, sync::Arc};
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
 use super::lines::Body;
-use crate::mcp::{Envelope, InvalidEnvelope, SERVER_MESSAGE_BYTES_MAX, Scan, sse};
+use crate::{
+    mcp::{Envelope, InvalidEnvelope, SERVER_MESSAGE_BYTES_MAX, Scan, sse},
+    upstream::{company::Company, pace::Pace, portions::Portions},
+};
 
 /// The events of an answer's body, and of the bodies that go on with it.
 #[derive(Debug)]
 pub(in crate::upstream) struct Events {
     body: Option<Body>,
+    /// What has come and was not read yet.
+    frame: Bytes,
     reader: sse::Reader,
     /// Of the event that has not ended yet.
     scan: Scan,
+    portions: Portions,
+    /// How fast lines are read that are no event.
+    pace: Pace,
 }
 
 /// An event, scanned while it came.
@@ -41,13 +49,23 @@ pub(in crate::upstream) struct TooLong;
 /// The longest id of an event that is sent back, in bytes: servers allow some 8 KiB for all headers.
 const ID_BYTES_MAX: usize = 4096;
 
+/// How much is read at once, in bytes: as many lines as these take a millisecond at worst.
+const READ_BYTES_MAX: usize = 16 * 1024;
+
+/// How many lines without data may stand before an event: its id and name, and the end of the one
+/// before.
+const LINES_OF_EVENT: usize = 8;
+
 impl Events {
-    /// Reads events once there is a body.
-    pub(in crate::upstream) fn new(body: Option<Body>) -> Self {
+    /// Reads events once there is a body, in portions.
+    pub(in crate::upstream) fn new(body: Option<Body>, company: &Arc<Company>) -> Self {
         Self {
             body,
+            frame: Bytes::new(),
             reader: sse::Reader::new(SERVER_MESSAGE_BYTES_MAX),
             scan: Scan::default(),
+            portions: Portions::new(company),
+            pace: Pace::new(),
         }
     }
 
@@ -59,6 +77,8 @@ impl Events {
         loop {
             match self.reader.next_event() {
                 Ok(Some(sse::Event { name, data, id: _ })) => {
+                    self.portions.ended();
+                    self.pass_over_lines();
                     let scan = mem::take(&mut self.scan);
                     return Ok(Some(Event { name, data, scan }));
                 }
@@ -74,18 +94,39 @@ impl Events {
                     return Err(TooLong);
                 }
             }
-            let frame = match &mut self.body {
-                Some(body) => body.frame().await,
-                None => None,
-            };
-            let Some(Ok(frame)) = frame else {
-                self.body = None;
-                return Ok(None);
-            };
-            if let Ok(data) = frame.into_data() {
-                self.reader.push(&data);
+            self.pass_over_lines();
+            if self.pace.is_over() {
+                self.pace.rest().await;
             }
+            self.portions.rest().await;
+            if self.frame.is_empty() {
+                let frame = match &mut self.body {
+                    Some(body) => body.frame().await,
+                    None => None,
+                };
+                let Some(Ok(frame)) = frame else {
+                    self.body = None;
+                    return Ok(None);
+                };
+                let Ok(data) = frame.into_data() else {
+                    continue;
+                };
+                self.frame = data;
+            }
+            let part = self.frame.split_to(self.frame.len().min(READ_BYTES_MAX));
+            self.reader.push(&part);
+            self.portions.came(part.len());
         }
+    }
+
+    fn pass_over_lines(&mut self) {
+        let lines = self.reader.lines().saturating_sub(LINES_OF_EVENT);
+        self.pace.passed_over(lines);
+    }
+
+    /// Says who else calls while it is read.
+    pub(in crate::upstream) fn read_among(&mut self, company: &Arc<Company>) {
+        self.portions = Portions::new(company);
     }
 
     /// Lets go of a body that has said what it has to say.
@@ -101,8 +142,9 @@ impl Events {
         self.begin_anew();
     }
 
-    /// Forgets half an event.
+    /// Forgets what was read of the last body and was no event yet.
     fn begin_anew(&mut self) {
+        self.frame.clear();
         self.reader.go_on();
         self.scan = Scan::default();
     }

@@ -6,19 +6,19 @@ use hyper::body::Body as _;
 
 use super::lines::Body;
 use crate::{
-    mcp::{Envelope, InvalidEnvelope, SERVER_MESSAGE_BYTES_MAX, Scan},
-    upstream::CallError,
+    mcp::{Envelope, InvalidEnvelope, PIECE, Pieces, SERVER_MESSAGE_BYTES_MAX, Scan},
+    upstream::{CallError, portions::Portions},
 };
 
 /// Room that is made before anything of it has come, in bytes: what a server announces costs nothing
 /// but a word.
 const ROOM_MAX: usize = 1024 * 1024;
 
-/// Reads the message that a body is. Most are one piece, which is not copied.
+/// Reads the message that a body is, in portions. Most are one piece, which is not copied.
 ///
 /// # Errors
 /// When it is none, is too long, or stops in the middle.
-pub(super) async fn read(mut body: Body) -> Result<Envelope, CallError> {
+pub(super) async fn read(mut body: Body, portions: &mut Portions) -> Result<Envelope, CallError> {
     let Some(first) = next(&mut body).await? else {
         return Envelope::parse(Bytes::new()).map_err(invalid);
     };
@@ -28,17 +28,42 @@ pub(super) async fn read(mut body: Body) -> Result<Envelope, CallError> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut text = BytesMut::with_capacity(announced.min(ROOM_MAX) + first.len());
     let (mut scan, mut piece) = (Scan::default(), first);
-    loop {
+    while text.len() < PIECE {
+        portions.came(piece.len());
         text.extend_from_slice(&piece);
         // Before the next is read into the same place.
         drop(piece);
-        if text.len() > SERVER_MESSAGE_BYTES_MAX {
-            return Err(CallError::TooLong);
-        }
         scan.more(&text).map_err(invalid)?;
+        portions.rest().await;
         match next(&mut body).await? {
             Some(next) => piece = next,
             None => return scan.ended(text.freeze()).map_err(invalid),
+        }
+    }
+    // On the heap, so that what is rare does not make every call larger.
+    let text = Box::pin(read_on(body, text.freeze(), piece, portions)).await?;
+    scan.ended(text).map_err(invalid)
+}
+
+/// Reads the rest of what is long, which does not fit where its begin is.
+async fn read_on(
+    mut body: Body,
+    begin: Bytes,
+    mut piece: Bytes,
+    portions: &mut Portions,
+) -> Result<Bytes, CallError> {
+    let mut pieces = Pieces::default();
+    pieces.add(begin);
+    loop {
+        portions.came(piece.len());
+        pieces.add(piece);
+        if pieces.len() > SERVER_MESSAGE_BYTES_MAX {
+            return Err(CallError::TooLong);
+        }
+        portions.rest().await;
+        match next(&mut body).await? {
+            Some(next) => piece = next,
+            None => return Ok(pieces.take()),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     Events, Form, HttpConnection, TooLong, lines::Body, pause::Pause, refused, session::Session,
 };
 use crate::{
-    mcp::Outgoing,
+    mcp::{Kind, Outgoing},
     server::CauseKind,
     upstream::{CallError, introduction::cause, pace::Pace},
 };
@@ -88,7 +88,12 @@ impl HttpConnection {
 
 /// Listens until the connection is gone, or its session is.
 pub(super) async fn listen(connection: Weak<HttpConnection>, session: Arc<Session>) {
-    let mut events = Events::new(None);
+    let Some(mut events) = connection
+        .upgrade()
+        .map(|it| Events::new(None, &it.ear.company))
+    else {
+        return;
+    };
     let mut pause = Pause::default();
     loop {
         let Some(strong) = connection.upgrade() else {
@@ -132,12 +137,16 @@ async fn read(connection: &Weak<HttpConnection>, events: &mut Events) -> Result<
         let Some(connection) = connection.upgrade() else {
             return Ok(());
         };
+        let length = event.data.len();
         if let Ok(envelope) = event.message() {
+            if envelope.kind() == Kind::Request {
+                pace.asked();
+            }
             // An answer comes here from a server that takes this for the stream it broke off.
             connection.ear.took(&envelope);
         }
         drop(connection);
-        pace.heard();
+        pace.heard(length);
         if pace.is_over() {
             pace.rest().await;
         }

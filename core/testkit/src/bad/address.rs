@@ -20,8 +20,15 @@ const BOMB_BYTES: usize = 8_000_000;
 pub(super) fn serve(bad: Bad, elsewhere: Option<&str>) -> ExitCode {
     let server = Arc::new(Server {
         bad,
+        // Made once: what it costs to make is not what it costs to be sent.
+        bomb: if bad == Bad::GzipBomb {
+            bomb()
+        } else {
+            Vec::new()
+        },
         elsewhere: elsewhere.unwrap_or("/").to_owned(),
         stream: Mutex::default(),
+        between: Arc::default(),
     });
     let listened = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| {
         http::say_url(listener.local_addr()?, server.path())?;
@@ -42,9 +49,12 @@ pub(super) fn serve(bad: Bad, elsewhere: Option<&str>) -> ExitCode {
 
 struct Server {
     bad: Bad,
+    bomb: Vec<u8>,
     elsewhere: String,
     /// The stream of the one session of HTTP+SSE.
     stream: Mutex<Option<TcpStream>>,
+    /// What is to be said in the middle of a flood.
+    between: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 /// A request, as far as it matters here.
@@ -56,7 +66,7 @@ struct Request {
 impl Server {
     /// Whether it speaks HTTP+SSE.
     fn is_older(&self) -> bool {
-        self.bad == Bad::EndlessEventOlder
+        matches!(self.bad, Bad::EndlessEventOlder | Bad::EventFloodOlder)
     }
 
     fn path(&self) -> &'static str {
@@ -75,11 +85,14 @@ impl Server {
                 }
                 "POST" => self.post(&request.body, &mut writer)?,
                 "GET" if self.is_older() => {
-                    writer.write_all(
-                        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n\
-                          event: endpoint\ndata: /message\n\n",
-                    )?;
+                    writer.write_all(STREAM)?;
+                    writer.write_all(b"event: endpoint\ndata: /message\n\n")?;
+                    *held(&self.between) = None;
                     *self.stream() = Some(connection.try_clone()?);
+                }
+                "GET" if matches!(self.bad, Bad::EventFlood | Bad::CommentFlood) => {
+                    writer.write_all(STREAM)?;
+                    return flood(self.bad, &mut writer);
                 }
                 "DELETE" => writer.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?,
                 _ => writer.write_all(NOT_ALLOWED)?,
@@ -96,7 +109,14 @@ impl Server {
         let id = id.get();
         let result = match method {
             "initialize" => HELLO.to_owned(),
-            "tools/list" => definitions::list(self.bad, 0),
+            "tools/list" => {
+                let tools = definitions::list(self.bad, 0);
+                self.say(&answer(id, &tools), writer)?;
+                if self.bad == Bad::EventFloodOlder {
+                    self.flood_stream();
+                }
+                return Ok(());
+            }
             "tools/call" => {
                 let params = message.params_value();
                 let result = returned(&params);
@@ -110,13 +130,40 @@ impl Server {
         self.say(&answer(id, &result), writer)
     }
 
+    /// Floods the one stream on a thread of its own; answers find their place in between.
+    fn flood_stream(&self) {
+        let some = flooding(self.bad);
+        let stream = self.stream().as_ref().and_then(|it| it.try_clone().ok());
+        let Some(mut stream) = stream else {
+            return;
+        };
+        let between = Arc::clone(&self.between);
+        *held(&between) = Some(Vec::new());
+        thread::spawn(move || {
+            loop {
+                let answers = held(&between).replace(Vec::new()).unwrap_or_default();
+                let written = stream
+                    .write_all(&answers)
+                    .and_then(|()| stream.write_all(some.as_bytes()));
+                if written.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
     /// Answers as it should.
     fn say(&self, answer: &str, writer: &mut impl Write) -> io::Result<()> {
         if self.is_older() {
             writer.write_all(ACCEPTED)?;
+            let event = format!("data: {answer}\n\n");
+            if let Some(between) = &mut *held(&self.between) {
+                between.extend_from_slice(event.as_bytes());
+                return Ok(());
+            }
             let mut stream = self.stream();
             let stream = stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-            return stream.write_all(format!("data: {answer}\n\n").as_bytes());
+            return stream.write_all(event.as_bytes());
         }
         let length = answer.len();
         writer.write_all(
@@ -131,9 +178,7 @@ impl Server {
         let length = answer.len();
         match self.bad {
             Bad::EndlessEvent => {
-                writer.write_all(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n",
-                )?;
+                writer.write_all(STREAM)?;
                 endless(writer)
             }
             Bad::EndlessEventOlder => {
@@ -149,7 +194,7 @@ impl Server {
                     )
                     .as_bytes(),
                 )?;
-                writer.write_all(&bomb())
+                writer.write_all(&self.bomb)
             }
             Bad::Redirect => writer.write_all(
                 format!(
@@ -177,13 +222,43 @@ impl Server {
     }
 
     fn stream(&self) -> std::sync::MutexGuard<'_, Option<TcpStream>> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+        held(&self.stream)
     }
+}
+
+fn held<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const NOT_ALLOWED: &[u8] = b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n";
 
 const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+
+/// The head of a stream of events.
+const STREAM: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+
+/// Says without end what nobody asked for, as fast as it is read.
+fn flood(bad: Bad, writer: &mut impl Write) -> io::Result<()> {
+    let some = flooding(bad);
+    loop {
+        writer.write_all(some.as_bytes())?;
+    }
+}
+
+/// Returns what a flood says again and again: some 64 KiB of it.
+fn flooding(bad: Bad) -> String {
+    if bad == Bad::CommentFlood {
+        return ":\n\n: nothing of interest\n\n".repeat(2500);
+    }
+    concat!(
+        "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":\"nothing\"}}\n\n",
+        "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}\n\n",
+        "id: 7\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/none\"}\n\n",
+        "data: {not json at all\n\n",
+    )
+    .repeat(256)
+}
 
 /// Writes an event that has no end, as fast as it is read.
 fn endless(writer: &mut impl Write) -> io::Result<()> {

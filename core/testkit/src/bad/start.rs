@@ -64,7 +64,7 @@ impl Bad {
             entry
         };
         let patience = match self {
-            Self::HalfAMessage | Self::StalledBody => SHORT_CALL_TIMEOUT_S,
+            Self::HalfAMessage | Self::StalledBody | Self::EventFloodOlder => SHORT_CALL_TIMEOUT_S,
             _ => CALL_TIMEOUT_S,
         };
         started.entry = Some(entry.set("callTimeout", patience));

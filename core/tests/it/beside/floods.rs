@@ -92,3 +92,45 @@ async fn questions_without_end() {
     beside.assert_resident_below(160);
     beside.end().await;
 }
+
+#[tokio::test]
+async fn events_without_end() {
+    let mut beside = Beside::start(Bad::EventFlood).await;
+    beside.connected().await;
+
+    beside.good.rounds(5).await;
+
+    beside.assert_well().await;
+    beside.assert_resident_below(160);
+    beside.end().await;
+}
+
+#[tokio::test]
+async fn events_without_end_where_the_stream_is_the_connection() {
+    let mut beside = Beside::start(Bad::EventFloodOlder).await;
+    beside.connected().await;
+
+    beside.good.rounds(5).await;
+
+    // Its answers stand in a row with all else that it says.
+    let answer = beside.call("bad__well").await;
+    if answer.is_ok() {
+        assert_eq!(answer.text(), "x");
+    } else {
+        assert_told(&answer, &["timed_out"]);
+    }
+    beside.assert_resident_below(160);
+    beside.end().await;
+}
+
+#[tokio::test]
+async fn comments_without_end() {
+    let mut beside = Beside::start(Bad::CommentFlood).await;
+    beside.connected().await;
+
+    beside.good.rounds(5).await;
+
+    beside.assert_well().await;
+    beside.assert_resident_below(160);
+    beside.end().await;
+}
