@@ -39,7 +39,7 @@ async fn as_an_event_of_the_older_transport() {
     arrives_whole(Entry::url(web.url()).set("transport", "sse")).await;
 }
 
-/// Has `entry` answer with a long text twice, and looks at every byte.
+/// Has `entry` answer with a long text, looks at every byte, and calls it once more.
 async fn arrives_whole(entry: Entry) {
     let core = Core::trusted([("long", entry), ("other", Entry::scripted([]))]).await;
     let (long, other) = (core.session().await, core.session().await);
@@ -56,18 +56,18 @@ async fn arrives_whole(entry: Entry) {
     let arguments = json!({"bytes": BYTES, "counted": true});
     let params = json!({"name": "long__large", "arguments": arguments});
     let call = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params});
-    for _ in 0..2 {
-        let answered = timeout(PATIENCE, long.post_for_json(&call.to_string())).await;
-        let body = answered.expect("it arrives").body;
-        let start = body.find("0 1 2 3 4 ").expect("it has the text");
-        let (before, rest) = body.split_at(start);
-        assert!(rest.starts_with(&text), "not the bytes that were sent");
-        // What stands around it is small, so that it can be looked at.
-        let around = format!("{before}{}", &rest[text.len()..]);
-        let around: Value = serde_json::from_str(&around).unwrap();
-        assert_eq!(around["id"], 7);
-        assert_eq!(around["result"]["content"][0]["text"], "");
-    }
+    let answered = timeout(PATIENCE, long.post_for_json(&call.to_string())).await;
+    let body = answered.expect("it arrives").body;
+    let start = body.find("0 1 2 3 4 ").expect("it has the text");
+    let (before, rest) = body.split_at(start);
+    assert!(rest.starts_with(&text), "not the bytes that were sent");
+    // What stands around it is small, so that it can be looked at.
+    let around = format!("{before}{}", &rest[text.len()..]);
+    let around: Value = serde_json::from_str(&around).unwrap();
+    assert_eq!(around["id"], 7);
+    assert_eq!(around["result"]["content"][0]["text"], "");
+    let again = long.call("long__echo", json!({"text": "z"})).await;
+    assert_eq!(again.text(), "z");
 
     done.store(true, Ordering::Relaxed);
     calling.await.unwrap();

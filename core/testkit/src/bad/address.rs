@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Duration,
 };
 
 use super::{
@@ -17,6 +18,12 @@ use crate::{http, scripted::Incoming};
 /// The bytes of a compressed answer, and what they come to: a run of 258 zeros takes 13 bits.
 const BOMB_BYTES: usize = 8_000_000;
 
+/// How much of it is sent at once.
+const BOMB_PIECE_BYTES: usize = 64 * 1024;
+
+/// The time between two pieces.
+const BOMB_PAUSE: Duration = Duration::from_millis(1);
+
 pub(super) fn serve(bad: Bad, elsewhere: Option<&str>) -> ExitCode {
     let server = Arc::new(Server {
         bad,
@@ -27,7 +34,7 @@ pub(super) fn serve(bad: Bad, elsewhere: Option<&str>) -> ExitCode {
             Vec::new()
         },
         elsewhere: elsewhere.unwrap_or("/").to_owned(),
-        stream: Mutex::default(),
+        stream: Arc::default(),
         between: Arc::default(),
     });
     let listened = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| {
@@ -52,7 +59,7 @@ struct Server {
     bomb: Vec<u8>,
     elsewhere: String,
     /// The stream of the one session of HTTP+SSE.
-    stream: Mutex<Option<TcpStream>>,
+    stream: Arc<Mutex<Option<TcpStream>>>,
     /// What is to be said in the middle of a flood.
     between: Arc<Mutex<Option<Vec<u8>>>>,
 }
@@ -137,7 +144,7 @@ impl Server {
         let Some(mut stream) = stream else {
             return;
         };
-        let between = Arc::clone(&self.between);
+        let (own, between) = (Arc::clone(&self.stream), Arc::clone(&self.between));
         *held(&between) = Some(Vec::new());
         thread::spawn(move || {
             loop {
@@ -146,6 +153,8 @@ impl Server {
                     .write_all(&answers)
                     .and_then(|()| stream.write_all(some.as_bytes()));
                 if written.is_err() {
+                    // Whoever comes next looks for a stream again.
+                    *held(&own) = None;
                     return;
                 }
             }
@@ -194,7 +203,12 @@ impl Server {
                     )
                     .as_bytes(),
                 )?;
-                writer.write_all(&self.bomb)
+                // A little at a time: what it costs to fill the buffers of the system is its own doing.
+                for piece in self.bomb.chunks(BOMB_PIECE_BYTES) {
+                    writer.write_all(piece)?;
+                    thread::sleep(BOMB_PAUSE);
+                }
+                Ok(())
             }
             Bad::Redirect => writer.write_all(
                 format!(

@@ -1,5 +1,7 @@
 //! What bad servers offer, as raw JSON: much of it no parser of values takes.
 
+use std::sync::OnceLock;
+
 use super::Bad;
 
 /// How many tools a server with too many has, beside `echo` and `well`.
@@ -30,11 +32,12 @@ pub(super) fn list(bad: Bad, asked: usize) -> String {
     let mut tools = vec![tool("\"echo\""), tool("\"well\"")];
     match bad {
         Bad::TenThousandTools => {
-            tools.extend((0..MANY).map(|number| tool(&format!("\"tool_{number}\""))));
+            tools.push(tool("\"tool_0\""));
+            tools.push(many().to_owned());
         }
         Bad::ListChangedFlood => {
-            tools.extend((0..MANY).map(|number| tool(&format!("\"tool_{number}\""))));
-            tools[2] = described("\"tool_0\"", &format!("Changed {asked} times."));
+            tools.push(described("\"tool_0\"", &format!("Changed {asked} times.")));
+            tools.push(many().to_owned());
         }
         Bad::OddNames => {
             let control = serde_json::to_string(CONTROL_NAME).expect("a text encodes");
@@ -65,6 +68,18 @@ pub(super) fn list(bad: Bad, asked: usize) -> String {
         _ => {}
     }
     format!(r#"{{"tools":[{}]}}"#, tools.join(","))
+}
+
+/// Returns the tools from the second of the many on, made once: what it costs a server to write them is
+/// its own doing.
+fn many() -> &'static str {
+    static TOOLS: OnceLock<String> = OnceLock::new();
+    TOOLS.get_or_init(|| {
+        let tools: Vec<_> = (1..MANY)
+            .map(|number| tool(&format!("\"tool_{number}\"")))
+            .collect();
+        tools.join(",")
+    })
 }
 
 fn nested(open: &str, close: &str) -> String {
