@@ -190,7 +190,7 @@ impl Reader {
 
     /// Checks that `more` bytes beside the data are no more than the limit and `allowed`.
     fn check(&self, more: usize, allowed: usize) -> Result<(), SseError> {
-        if self.data.len() + more > self.limit + allowed {
+        if self.data.len() + more > self.limit.saturating_add(allowed) {
             return Err(SseError::TooLong(self.limit));
         }
         Ok(())
