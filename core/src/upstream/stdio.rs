@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     mcp::{Outgoing, PIECE, Pieces, SERVER_MESSAGE_BYTES_MAX, Scan},
+    runtime::by_size,
     server::{Cause, CauseKind, logs::Log},
 };
 
@@ -294,7 +295,8 @@ impl Reader {
 
     /// Takes one line; returns whether somebody waited for it.
     fn line(&self, line: Bytes, scan: Scan) -> bool {
-        if line.trim_ascii().is_empty() {
+        let is_blank = || line.trim_ascii().is_empty();
+        if line.first() != Some(&b'{') && by_size(line.len(), is_blank) {
             return false;
         }
         match scan.ended(line.clone()) {
