@@ -1,20 +1,27 @@
 //! Results that are nearly as long as a message may be, while another server is called without a
 //! pause: they are read slowly then, and arrive whole.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use narthex_testkit::{core::Core, entry::Entry, scripted::counted, upstream::Upstream};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::{sync::Mutex, time::timeout};
 
 /// The bytes of a result's text: with what stands around it, less than the 64 MiB of a message.
 const BYTES: usize = 60_000_000;
 
-/// What one may take on a machine that is busy with tests, in a build that is not optimized.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+/// What one may take on a machine that is busy with tests, in a build that is not optimized, in
+/// seconds.
+const PATIENCE_S: u64 = 240;
+
+/// One at a time: each keeps a processor busy.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test]
 async fn over_a_pipe() {
@@ -41,6 +48,8 @@ async fn as_an_event_of_the_older_transport() {
 
 /// Has `entry` answer with a long text, looks at every byte, and calls it once more.
 async fn arrives_whole(entry: Entry) {
+    let _turn = TURN.lock().await;
+    let entry = entry.set("callTimeout", PATIENCE_S);
     let core = Core::trusted([("long", entry), ("other", Entry::scripted([]))]).await;
     let (long, other) = (core.session().await, core.session().await);
     let done = Arc::new(AtomicBool::new(false));
@@ -56,7 +65,8 @@ async fn arrives_whole(entry: Entry) {
     let arguments = json!({"bytes": BYTES, "counted": true});
     let params = json!({"name": "long__large", "arguments": arguments});
     let call = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params});
-    let answered = timeout(PATIENCE, long.post_for_json(&call.to_string())).await;
+    let patience = Duration::from_secs(PATIENCE_S);
+    let answered = timeout(patience, long.post_for_json(&call.to_string())).await;
     let body = answered.expect("it arrives").body;
     let start = body.find("0 1 2 3 4 ").expect("it has the text");
     let (before, rest) = body.split_at(start);
