@@ -257,7 +257,12 @@ impl Walk {
             let reached = match self.expects {
                 Expects::Nothing => return Ok(Step::Ended),
                 Expects::KeyEnd | Expects::StringEnd => self.string(text, whole)?,
-                _ => self.token(text, whole)?,
+                Expects::Value
+                | Expects::FirstElement
+                | Expects::FirstKey
+                | Expects::Key
+                | Expects::Colon
+                | Expects::Delimiter => self.token(text, whole)?,
             };
             match reached {
                 Reached::End => {
@@ -350,7 +355,7 @@ impl Walk {
         }
         let is_number = matches!(text[self.at], b'-' | b'0'..=b'9');
         let end = skip_scalar(text, self.at);
-        let stop = end.map_or_else(|error| error.at, |end| end);
+        let stop = end.unwrap_or_else(|error| error.at);
         if !whole && is_number && stop >= text.len() {
             // So that a long one is not looked at again for every few bytes more.
             self.worth = self.at + 2 * left;
