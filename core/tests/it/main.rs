@@ -23,6 +23,7 @@ mod expiry;
 mod first_light;
 mod held;
 mod limits;
+mod login;
 mod lossless;
 mod network;
 mod offers;
