@@ -49,11 +49,12 @@ pub(in super::super) fn take_over(core: &UnixStream) -> io::Result<Option<UnixSt
     if received.bytes == 0 {
         return Ok(None);
     }
-    let lifelines = attached.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
-    });
-    let lifeline: Option<OwnedFd> = lifelines.flatten().next();
+    let mut lifeline: Option<OwnedFd> = None;
+    for message in attached.drain() {
+        if let RecvAncillaryMessage::ScmRights(mut descriptors) = message {
+            lifeline = descriptors.next();
+        }
+    }
     let lifeline = lifeline.ok_or(io::ErrorKind::InvalidData)?;
     fcntl_setfd(&lifeline, FdFlags::CLOEXEC)?;
     Ok(Some(lifeline.into()))
