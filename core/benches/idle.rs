@@ -100,7 +100,11 @@ mod idle {
             format!("{:.2}", resident as f64 / (1 << 20) as f64),
             "< 12",
         );
-        row("guards", guards.len().to_string(), &SERVERS.to_string());
+        row(
+            "guards and their warden",
+            guards.len().to_string(),
+            &(SERVERS + 1).to_string(),
+        );
         if !private.is_empty() {
             row(
                 "private memory of a guard, kB",

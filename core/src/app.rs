@@ -1,5 +1,6 @@
 //! Wires everything; knows every other module and is known by none but the binaries.
 
+mod ahead;
 mod chunks;
 mod connections;
 mod demo;
@@ -34,6 +35,7 @@ use crate::{
     home::{self, Holder, HolderKind, Home, HomeLock, LockError},
     log::LogControl,
     metrics::Metrics,
+    process::EnvironmentSource,
     settings::Settings,
     supervisor::{FileState, Logs, Parts, Supervisor},
     trust::Store,
@@ -153,9 +155,13 @@ impl Core {
         let listener = listen(address_of(&options, &home)).await?;
         let address = listener.local_addr()?;
 
+        let environment = EnvironmentSource::default();
+        let is_new = !home.trust_db().exists();
+        if options.trust_config || !is_new {
+            ahead::ask(home.config_file(), environment.clone());
+        }
         let (control, _) = home::credential(&home.control_token(), "narthex_control_")?;
         let (client, _) = home::credential(&home.client_token(), "narthex_client_")?;
-        let is_new = !home.trust_db().exists();
         let (store, mut contents) = Store::open(&home.trust_db())
             .with_context(|| format!("failed to open {}", home.trust_db().display()))?;
         let store = Arc::new(store);
@@ -182,7 +188,7 @@ impl Core {
             settings: settings.clone(),
             trust_config: options.trust_config,
             metrics: metrics.clone(),
-            connector: Arc::new(Launcher::default()),
+            connector: Arc::new(Launcher::new(environment)),
             logs: logs.clone(),
             audience: audience.clone(),
         });

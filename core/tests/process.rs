@@ -22,9 +22,11 @@ use std::{
 };
 
 use narthex_core::{
-    process::{Command, Ended, Environment, Patience, SpawnError, spawn},
+    process::{Command, Ended, Environment, Patience, SpawnError, Start, spawn},
     server::Secret,
 };
+#[cfg(target_os = "linux")]
+use rustix::process::Pid;
 use rustix::process::{Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -32,6 +34,8 @@ use tokio::{
 };
 
 use self::server::{PROMISE, Server, Witness, is_gone, kill, pid};
+#[cfg(target_os = "linux")]
+use self::server::{has_ended, parent_of};
 
 /// For servers that are known to need every step.
 const HASTY: Patience = Patience {
@@ -167,7 +171,8 @@ async fn a_killed_guard_takes_its_server_along() {
     assert_eq!(ended, Ended::GuardLost);
     witness.all_gone().await;
     server.process.end(HASTY).await;
-    assert!(is_gone(guard));
+    #[cfg(target_os = "linux")]
+    assert!(has_ended(guard));
 }
 
 #[tokio::test]
@@ -183,7 +188,8 @@ async fn a_guard_that_was_stopped_does_not_hold_up_the_end() {
     timeout(PROMISE, server.process.end(HASTY)).await.unwrap();
 
     witness.all_gone().await;
-    assert!(is_gone(guard));
+    #[cfg(target_os = "linux")]
+    assert!(has_ended(guard));
 }
 
 #[tokio::test]
@@ -255,6 +261,105 @@ async fn fifty_servers_leave_no_descriptor_and_no_zombie() {
     assert!(said.contains("descriptors: 0 more, children: 0"), "{said}");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn guards_come_from_one_warden_which_is_replaced_when_it_fails() {
+    let output = another_process("wardens")
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .await
+        .unwrap();
+
+    let said = String::from_utf8(output.stdout).unwrap();
+    for expected in [
+        "another server has the same warden: true",
+        "a guard that was ended before its launch is replaced: true",
+        "a server goes on without its warden: true",
+        "another warden replaces a killed one: true",
+        "a stopped warden does not hold up the end: true",
+        "another warden replaces a stopped one: true",
+        "children without servers: 0",
+    ] {
+        assert!(said.contains(expected), "{expected} in {said}");
+    }
+}
+
+/// Has its wardens killed and stopped.
+#[cfg(target_os = "linux")]
+async fn have_wardens() {
+    const SCRIPT: &str = "echo $PPID; cat";
+    async fn started() -> (Server, Pid) {
+        let mut server = Server::start(SCRIPT, None);
+        let warden = parent_of(pid(&server.line().await));
+        (server, warden)
+    }
+    async fn end(mut server: Server) -> Ended {
+        drop(server.stdin.take());
+        server.process.end(Patience::ORDERLY).await
+    }
+    let (mut first, warden) = started().await;
+    let (second, same) = started().await;
+    println!("another server has the same warden: {}", warden == same);
+    end(second).await;
+
+    let busy = guards_of(warden);
+    let prepared = Start::prepare().unwrap();
+    let forked = loop {
+        let mut guards = guards_of(warden).into_iter();
+        match guards.find(|guard| !busy.contains(guard)) {
+            Some(guard) => break guard,
+            None => tokio::task::yield_now().await,
+        }
+    };
+    kill(forked);
+    while !has_ended(forked) {
+        tokio::task::yield_now().await;
+    }
+    let spawned = prepared.spawn(&plain("env"), &Environment::of_this_process());
+    let (process, pipes) = spawned.unwrap();
+    let mut replaced = Server::of(process, pipes);
+    println!(
+        "a guard that was ended before its launch is replaced: {}",
+        !replaced.rest().await.is_empty()
+    );
+    end(replaced).await;
+
+    kill(warden);
+    // What is handed to one that is about to end is lost with it.
+    while !has_ended(warden) {
+        tokio::task::yield_now().await;
+    }
+    let (third, other) = started().await;
+    println!("another warden replaces a killed one: {}", warden != other);
+    let stdin = first.stdin.as_mut().unwrap();
+    stdin.write_all(b"hello\n").await.unwrap();
+    println!(
+        "a server goes on without its warden: {}",
+        first.line().await == "hello" && end(first).await == Ended::Code(0)
+    );
+
+    kill_process(other, Signal::STOP).unwrap();
+    let mut never = Server::start(SCRIPT, None);
+    drop(never.stdin.take());
+    let ended = timeout(PROMISE, never.process.end(HASTY)).await;
+    println!(
+        "a stopped warden does not hold up the end: {}",
+        ended.is_ok()
+    );
+    let (fourth, another) = started().await;
+    println!(
+        "another warden replaces a stopped one: {}",
+        other != another
+    );
+    end(third).await;
+    end(fourth).await;
+    println!(
+        "children without servers: {}",
+        children_of(std::process::id()).len()
+    );
+}
+
 /// Starts and ends fifty servers, in each of the ways they can end.
 #[cfg(target_os = "linux")]
 async fn be_fifty() {
@@ -287,19 +392,23 @@ async fn be_fifty() {
     witness.all_gone().await;
     drop(witness);
 
-    // A guard that was let go of ends a moment after the last of its processes; the runtime reaps
-    // it when told of a child's end, which the next server's end is.
-    let left = || children_of(std::process::id());
-    while !left().is_empty() {
-        let mut server = Server::start("cat", None);
-        drop(server.stdin.take());
-        server.process.end(Patience::ORDERLY).await;
-    }
+    // The warden goes with the last server that is let go of or has ended.
+    let left = children_of(std::process::id());
     println!(
         "descriptors: {} more, children: {}",
         descriptors() - before,
-        left().len()
+        left.len()
     );
+}
+
+/// Returns the guards that a warden has forked and that have not ended.
+#[cfg(target_os = "linux")]
+fn guards_of(warden: Pid) -> Vec<Pid> {
+    let lines = children_of(u32::try_from(warden.as_raw_pid()).unwrap());
+    let ids = lines
+        .iter()
+        .map(|line| pid(line.split(' ').next().unwrap()));
+    ids.filter(|guard| !has_ended(*guard)).collect()
 }
 
 #[cfg(target_os = "linux")]
@@ -564,6 +673,8 @@ async fn as_another_process() {
         Ok("core") => be_a_core().await,
         #[cfg(target_os = "linux")]
         Ok("fifty") => be_fifty().await,
+        #[cfg(target_os = "linux")]
+        Ok("wardens") => have_wardens().await,
         Ok("environment") => be_asked_for_the_environment().await,
         Ok("login") => be_at_login().await,
         Ok(role) => panic!("unknown role {role}"),

@@ -10,9 +10,13 @@ mod windows;
 #[cfg(unix)]
 pub use unix::guard_main;
 #[cfg(unix)]
-pub(super) use unix::{Tree, candidates, guard, is_executable, login_path, same_variable};
+pub(super) use unix::{
+    Guard, Standby, Tree, candidates, guard, is_executable, login_path, same_variable,
+};
 
 #[cfg(windows)]
 pub use windows::guard_main;
 #[cfg(windows)]
-pub(super) use windows::{Tree, candidates, guard, is_executable, login_path, same_variable};
+pub(super) use windows::{
+    Guard, Standby, Tree, candidates, guard, is_executable, login_path, same_variable,
+};

@@ -155,6 +155,9 @@ impl Store {
     pub fn open(path: &Path) -> Result<(Self, Contents), StoreError> {
         claim(path).map_err(StoreError::Claim)?;
         let mut connection = Connection::open(path)?;
+        // Whoever holds the home is alone to use the file: it is locked once, and not for every
+        // statement, and needs no index that others share.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         // The present is read from the view, so the cache serves writes alone.

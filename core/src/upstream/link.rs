@@ -15,7 +15,7 @@ use super::{
 use crate::{
     mcp::{Envelope, Outgoing, Revision, one_line},
     metrics::MessageMetrics,
-    process::{Ended, Environment, EnvironmentSource, Patience, Pipes, Process, SpawnError},
+    process::{Ended, EnvironmentSource, Patience, Pipes, Process, SpawnError, Start},
     server::{Cause, CauseKind, HttpFlavor, ServerName, Spec, Transport, logs::Log},
 };
 
@@ -310,8 +310,12 @@ impl Connector for Launcher {
                             .map(|(name, value)| (name.clone(), value.resolved.clone()))
                             .collect(),
                     };
+                    // Its guard is forked while the shell tells its `PATH`.
+                    let prepared = Start::prepare();
                     let environment = self.environment.get().await;
-                    start(&command, &environment, spec, log)
+                    let spawned = prepared.and_then(|start| start.spawn(&command, &environment));
+                    self.environment.began();
+                    started(spawned, spec, log)
                 }
                 Transport::Http {
                     url,
@@ -334,13 +338,13 @@ impl Connector for Launcher {
     }
 }
 
-fn start(
-    command: &crate::process::Command,
-    environment: &Environment,
+/// Returns the link to a process that was started, or why it was not.
+fn started(
+    spawned: Result<(Process, Pipes), SpawnError>,
     spec: &Spec,
     log: &Log,
 ) -> Result<Link, Cause> {
-    let (process, pipes) = crate::process::spawn(command, environment).map_err(|error| {
+    let (process, pipes) = spawned.map_err(|error| {
         let kind = match error {
             SpawnError::CommandNotFound { .. } => CauseKind::CommandNotFound,
             SpawnError::NotExecutable { .. }

@@ -24,6 +24,7 @@ mod first_light;
 mod held;
 mod limits;
 mod long;
+mod login;
 mod lossless;
 mod network;
 mod offers;

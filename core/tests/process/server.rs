@@ -127,3 +127,24 @@ pub(super) fn kill(process: Pid) {
 pub(super) fn is_gone(process: Pid) -> bool {
     test_kill_process(process).is_err()
 }
+
+/// Whether there is no such process, or one that has ended and that its parent is about to reap.
+#[cfg(target_os = "linux")]
+pub(super) fn has_ended(process: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_pid()));
+    stat.map_or(true, |stat| matches!(field(&stat, 0), "Z" | "X"))
+}
+
+/// Returns who started `process`.
+#[cfg(target_os = "linux")]
+pub(super) fn parent_of(process: Pid) -> Pid {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_pid())).unwrap();
+    pid(field(&stat, 1))
+}
+
+/// Returns a field of a process's line by its place behind the name, which may hold anything.
+#[cfg(target_os = "linux")]
+fn field(stat: &str, place: usize) -> &str {
+    let fields = stat.rsplit(')').next().unwrap();
+    fields.split_whitespace().nth(place).unwrap()
+}

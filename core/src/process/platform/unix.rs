@@ -6,6 +6,7 @@ mod kin;
 mod lifeline;
 mod login;
 mod tree;
+mod warden;
 
 use std::{
     ffi::OsStr,
@@ -19,7 +20,8 @@ use crate::process::SpawnError;
 
 pub use guard::guard_main;
 pub(in crate::process) use login::login_path;
-pub(in crate::process) use tree::Tree;
+pub(in crate::process) use tree::{Guard, Tree};
+pub(in crate::process) use warden::Standby;
 
 /// Returns the guard that servers are started under.
 pub(in crate::process) fn guard() -> Option<Result<PathBuf, SpawnError>> {

@@ -36,7 +36,10 @@ pub(in crate::process) struct Tree {
 
 impl Tree {
     /// Starts the server inside a new job.
-    pub(in crate::process) fn spawn(launch: Launch) -> Result<(Self, Pipes), SpawnError> {
+    pub(in crate::process) fn spawn(
+        _guard: Guard,
+        launch: Launch,
+    ) -> Result<(Self, Pipes), SpawnError> {
         let job = Job::new().map_err(|source| SpawnError::Io { source })?;
         let spawned = Command::new(&launch.program)
             .args(&launch.args)
@@ -168,6 +171,28 @@ pub(in crate::process) async fn login_path(
     _environment: &Environment,
 ) -> Result<Option<OsString>, Infallible> {
     Ok(None)
+}
+
+/// Nothing: jobs do a guard's work.
+#[derive(Debug)]
+pub(in crate::process) struct Guard;
+
+impl Guard {
+    /// Does nothing.
+    pub(in crate::process) const fn fork() -> Result<Self, SpawnError> {
+        Ok(Self)
+    }
+}
+
+/// Nothing: jobs do a guard's work.
+#[derive(Debug)]
+pub(in crate::process) struct Standby;
+
+impl Standby {
+    /// Does nothing.
+    pub(in crate::process) const fn begin() -> Self {
+        Self
+    }
 }
 
 /// Returns nothing: jobs do a guard's work.

@@ -1,74 +1,123 @@
-//! The whole of `narthex-guard`: starts one server, watches it and the core, and sees that nothing
-//! of the one outlives the other.
+//! The whole of `narthex-guard`. Started by a core, it is the core's warden: it forks a guard for
+//! each server that the core wants to start. A guard starts one server, watches it and the core,
+//! and sees that nothing of the one outlives the other.
 //!
-//! It has a single thread and sleeps in one `poll` without a timeout until the core says something
-//! or a process ends. What it links is kept small: there is a guard for every server.
+//! Each has a single thread and sleeps until the core says something; a guard's one `poll` without
+//! a timeout hears of the end of a process too. What they link is kept small: there is a guard for
+//! every server.
 
 mod footprint;
+mod start;
 mod wakeups;
 mod watch;
 
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::{
-        fd::OwnedFd,
-        unix::{net::UnixStream, process::CommandExt},
-    },
-    process::{Command, ExitCode, Stdio},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::ExitCode,
 };
 
 use rustix::{
-    io::{Errno, fcntl_dupfd_cloexec},
-    process::{Pid, getpid, setsid},
+    io::fcntl_dupfd_cloexec,
+    process::{getpid, setsid},
     stdio,
 };
 
-use self::{wakeups::Wakeups, watch::Watch};
+use self::{start::start, wakeups::Wakeups, watch::Watch};
 use super::{
     kin,
     lifeline::{self, Report},
 };
 use crate::process::command::Launch;
 
-/// Runs `narthex-guard`, whose standard input is the lifeline.
+/// Runs `narthex-guard`, whose standard input is the warden's socket.
 pub fn guard_main() -> ExitCode {
-    let (lifeline, launch, streams) = match begin() {
-        Ok(begun) => begun,
-        Err(error) => {
-            // Nobody may be listening, and there is nothing else to tell.
-            let _ = writeln!(
-                io::stderr(),
-                "narthex-guard is started by Narthex and is of no use by itself: {error}"
-            );
-            return ExitCode::from(2);
+    let core = match begin() {
+        Ok(core) => core,
+        Err(error) => return useless(&error),
+    };
+    loop {
+        let lifeline = match lifeline::take_over(&core) {
+            Ok(Some(lifeline)) => lifeline,
+            // The core is gone, and every guard has heard of it by itself.
+            Ok(None) => return ExitCode::SUCCESS,
+            Err(error) => return useless(&error),
+        };
+        // SAFETY: this process has a single thread, so that its copy is whole.
+        match unsafe { libc::fork() } {
+            0 => {
+                drop(core);
+                return guard(lifeline);
+            }
+            -1 => refuse(&lifeline, &io::Error::last_os_error()),
+            _ => {}
         }
+    }
+}
+
+/// Tells whoever started the program by hand. Nobody may be listening, and there is nothing else
+/// to tell.
+fn useless(error: &io::Error) -> ExitCode {
+    let _ = writeln!(
+        io::stderr(),
+        "narthex-guard is started by Narthex and is of no use by itself: {error}"
+    );
+    ExitCode::from(2)
+}
+
+/// Takes the warden's socket from standard input, and leaves the session of whoever started the
+/// core, so that no terminal's signals reach it.
+fn begin() -> io::Result<UnixStream> {
+    close_inherited();
+    let core = UnixStream::from(fcntl_dupfd_cloexec(stdio::stdin(), 3)?);
+    stdio::dup2_stdin(OpenOptions::new().read(true).open("/dev/null")?)?;
+    // A group leader cannot leave, and has a session or a group of its own already.
+    let _ = setsid();
+    // SAFETY: no handler is set; the system reaps the guards that end. Each of them handles the
+    // signal anew, before it has a child.
+    unsafe {
+        libc::signal(libc::SIGCHLD, libc::SIG_IGN);
+    }
+    Ok(core)
+}
+
+/// Is the guard that `lifeline` belongs to.
+fn guard(lifeline: UnixStream) -> ExitCode {
+    report(&lifeline, Report::Forked(getpid().as_raw_pid()));
+    let Ok((launch, streams, wakeups)) = hear(&lifeline) else {
+        return ExitCode::FAILURE;
     };
-    let wakeups = match Wakeups::install() {
-        Ok(wakeups) => wakeups,
-        Err(_) => return ExitCode::FAILURE,
-    };
-    match start(launch, streams) {
+    let lifeline = match start(launch, streams) {
         Ok(server) => {
             report(&lifeline, Report::Spawned(server.as_raw_pid()));
-            Watch::new(lifeline, wakeups, server).run();
+            Watch::new(lifeline, wakeups, server).run()
         }
-        Err(errno) => report(&lifeline, Report::ExecFailed(errno)),
+        Err(errno) => {
+            report(&lifeline, Report::ExecFailed(errno));
+            Some(lifeline)
+        }
+    };
+    if let Some(lifeline) = lifeline {
+        report(&lifeline, Report::Gone);
     }
     ExitCode::SUCCESS
 }
 
-/// Receives the launch, and leaves the session of whoever started the core, so that no terminal's
-/// signals reach the server.
-fn begin() -> io::Result<(UnixStream, Launch, [OwnedFd; 3])> {
-    close_inherited();
-    let lifeline = UnixStream::from(fcntl_dupfd_cloexec(stdio::stdin(), 3)?);
-    let (launch, streams) = lifeline::receive(&lifeline)?;
+/// Receives the launch and prepares for what comes of it.
+fn hear(lifeline: &UnixStream) -> io::Result<(Launch, [OwnedFd; 3], Wakeups)> {
+    let (launch, streams) = lifeline::receive(lifeline)?;
     lifeline.set_nonblocking(true)?;
-    stdio::dup2_stdin(OpenOptions::new().read(true).open("/dev/null")?)?;
     setsid()?;
     kin::adopt_orphans()?;
-    Ok((lifeline, launch, streams))
+    Ok((launch, streams, Wakeups::install()?))
+}
+
+/// Tells the core that there is no guard for this lifeline.
+fn refuse(lifeline: &UnixStream, error: &io::Error) {
+    let errno = error.raw_os_error().unwrap_or_default();
+    report(lifeline, Report::ExecFailed(errno));
+    report(lifeline, Report::Gone);
 }
 
 /// Closes every descriptor but the standard ones. Libraries of a desktop, and whoever started it,
@@ -89,34 +138,6 @@ fn close_inherited() {
             libc::close(descriptor);
         }
     }
-}
-
-/// Starts the server, which is alone to hold its ends of the three streams.
-fn start(launch: Launch, streams: [OwnedFd; 3]) -> Result<Pid, i32> {
-    let [stdin, stdout, stderr] = streams;
-    let guard = getpid();
-    let mut command = Command::new(launch.program);
-    command
-        .args(launch.args)
-        .current_dir(launch.cwd)
-        .env_clear()
-        .envs(launch.env)
-        .process_group(0)
-        .stdin(Stdio::from(stdin))
-        .stdout(Stdio::from(stdout))
-        .stderr(Stdio::from(stderr));
-    // SAFETY: the closure makes two system calls and allocates nothing, which is all that a child
-    // may do between fork and exec.
-    unsafe {
-        command.pre_exec(move || Ok(kin::die_with_parent(guard)?));
-    }
-    let refused = |error: io::Error| error.raw_os_error().unwrap_or(Errno::INVAL.raw_os_error());
-    let server = command.spawn().map_err(refused)?;
-    // The guard reaps whatever ends below it, this child among them.
-    i32::try_from(server.id())
-        .ok()
-        .and_then(Pid::from_raw)
-        .ok_or(Errno::SRCH.raw_os_error())
 }
 
 /// Tells the core, if there still is one.

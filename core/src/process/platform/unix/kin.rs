@@ -8,6 +8,6 @@ mod system;
 #[path = "kin/other.rs"]
 mod system;
 
-pub(super) use system::{
-    adopt_orphans, any_left, die_with_parent, kill_abandoned, signal_descendants,
-};
+#[cfg(target_os = "linux")]
+pub(super) use system::die_with_parent;
+pub(super) use system::{adopt_orphans, any_left, ended, kill_abandoned, signal_descendants};

@@ -38,6 +38,14 @@ const END: &str = "</narthex-path>";
 /// program.
 const SCRIPT: &str = "echo '<narthex-path>'; /usr/bin/env printenv PATH; echo '</narthex-path>'";
 
+/// The same for shells of which it is known how they write it: they start no program for it, which
+/// takes a quarter of the time of a shell without files of a person's.
+const SCRIPT_OF_KNOWN: &str =
+    r#"echo '<narthex-path>'; printf '%s\n' "$PATH"; echo '</narthex-path>'"#;
+
+/// The shells for which [`SCRIPT_OF_KNOWN`] is.
+const KNOWN: &[&str] = &["ash", "bash", "dash", "ksh", "mksh", "sh", "zsh"];
+
 /// Why the login shell did not tell its `PATH`.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::process) enum LoginError {
@@ -92,9 +100,15 @@ fn arguments(shell: &Path) -> Vec<String> {
     } else {
         &["-l", "-i", "-c"]
     };
+    let name = shell.file_name().and_then(OsStr::to_str);
+    let script = if name.is_some_and(|name| KNOWN.contains(&name)) {
+        SCRIPT_OF_KNOWN
+    } else {
+        SCRIPT
+    };
     flags
         .iter()
-        .chain(&[SCRIPT])
+        .chain(&[script])
         .map(|argument| (*argument).to_owned())
         .collect()
 }
@@ -167,6 +181,36 @@ mod tests {
         let output = b"Welcome!\n\x1b]0;echo '<narthex-path>'; /usr/bin/env\x07<narthex-path>\n/a:/b\n</narthex-path>\nbye";
 
         assert_eq!(find_answer(output), Some("/a:/b".into()));
+    }
+
+    #[test]
+    fn known_shells_tell_it_themselves_and_others_have_it_printed() {
+        for (shell, script) in [
+            ("/bin/bash", SCRIPT_OF_KNOWN),
+            ("/usr/local/bin/zsh", SCRIPT_OF_KNOWN),
+            ("/usr/bin/fish", SCRIPT),
+            ("/bin/tcsh", SCRIPT),
+            ("/opt/bashful", SCRIPT),
+        ] {
+            let arguments = arguments(Path::new(shell));
+            assert_eq!(
+                arguments.last().map(String::as_str),
+                Some(script),
+                "{shell}"
+            );
+        }
+    }
+
+    #[test]
+    fn both_scripts_tell_what_a_shell_has_exported() {
+        for script in [SCRIPT, SCRIPT_OF_KNOWN] {
+            let told = std::process::Command::new("/bin/sh")
+                .args(["-c", &format!("PATH=\"/a b:$PATH\"; {script}")])
+                .output()
+                .unwrap();
+            let path = find_answer(&told.stdout).unwrap();
+            assert!(path.as_bytes().starts_with(b"/a b:"), "{script}");
+        }
     }
 
     #[test]

@@ -7,21 +7,22 @@ use std::{
     path::PathBuf,
     process::{
         ChildStderr as StdChildStderr, ChildStdin as StdChildStdin, ChildStdout as StdChildStdout,
-        Stdio,
     },
+    sync::Arc,
     time::Duration,
 };
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
-    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    process::{ChildStderr, ChildStdin, ChildStdout},
 };
 
 use super::{
-    guard_file, kin,
+    kin,
     lifeline::{self, Order, Report},
+    warden::Warden,
 };
 use crate::process::{Ended, Pipes, SpawnError, command::Launch};
 
@@ -29,48 +30,75 @@ use crate::process::{Ended, Pipes, SpawnError, command::Launch};
 /// within a millisecond of its start; one that does not is no guard.
 const LAUNCH_MAX: Duration = Duration::from_secs(2);
 
+/// A guard that waits to be told what to start. It ends when it is dropped.
+#[derive(Debug)]
+pub(in crate::process) struct Guard {
+    lifeline: StdUnixStream,
+    warden: Arc<Warden>,
+}
+
+impl Guard {
+    /// Has one forked.
+    pub(in crate::process) fn fork() -> Result<Self, SpawnError> {
+        let (lifeline, theirs) =
+            StdUnixStream::pair().map_err(|source| SpawnError::Io { source })?;
+        let warden = Warden::fork_guard(&theirs.into())?;
+        Ok(Self { lifeline, warden })
+    }
+}
+
 /// A server and everything it started, held by a guard.
 #[derive(Debug)]
 pub(in crate::process) struct Tree {
-    guard: Child,
-    guard_id: Option<Pid>,
+    /// Who was to fork the guard.
+    warden: Arc<Warden>,
+    /// The guard's process, once it has told it.
+    guard: Option<Pid>,
     lifeline: UnixStream,
     /// A report that has come in part.
     partial: [u8; Report::BYTES],
     partial_bytes: usize,
+    /// Whether the guard's side of the lifeline is closed.
     closed: bool,
+    /// Whether the guard has said that nothing is left.
+    all_gone: bool,
     program: PathBuf,
     server: Option<Pid>,
     ended: Option<Ended>,
 }
 
 impl Tree {
-    /// Starts a guard and tells it what to start.
-    pub(in crate::process) fn spawn(launch: Launch) -> Result<(Self, Pipes), SpawnError> {
-        let path = guard_file::find()?;
-        let streams = Streams::new().map_err(|source| SpawnError::Io { source })?;
-        match begin(&path, &launch, &streams) {
-            Ok((guard, lifeline)) => {
-                let pipes = streams
-                    .ours
-                    .into_pipes()
-                    .map_err(|source| SpawnError::Io { source })?;
-                let guard_id = guard.id().and_then(|id| i32::try_from(id).ok());
-                let tree = Self {
-                    guard,
-                    guard_id: guard_id.and_then(Pid::from_raw),
-                    lifeline,
-                    partial: [0; Report::BYTES],
-                    partial_bytes: 0,
-                    closed: false,
-                    program: launch.program,
-                    server: None,
-                    ended: None,
-                };
-                Ok((tree, pipes))
+    /// Tells a guard what to start.
+    pub(in crate::process) fn spawn(
+        guard: Guard,
+        launch: Launch,
+    ) -> Result<(Self, Pipes), SpawnError> {
+        let failed = |source| SpawnError::Io { source };
+        let streams = Streams::new().map_err(failed)?;
+        let Guard { lifeline, warden } = guard;
+        let (sent, warden) = match send(lifeline, &launch, &streams) {
+            // One that waited for long may have been ended meanwhile.
+            Err(error) if is_gone(&error) => {
+                let Guard { lifeline, warden } = Guard::fork()?;
+                (send(lifeline, &launch, &streams), warden)
             }
-            Err(source) => Err(SpawnError::Guard { path, source }),
-        }
+            sent => (sent, warden),
+        };
+        let lifeline = sent.map_err(|source| warden.failed(source))?;
+        let pipes = streams.ours.into_pipes().map_err(failed)?;
+        let tree = Self {
+            warden,
+            guard: None,
+            lifeline,
+            partial: [0; Report::BYTES],
+            partial_bytes: 0,
+            closed: false,
+            all_gone: false,
+            program: launch.program,
+            server: None,
+            ended: None,
+        };
+        Ok((tree, pipes))
     }
 
     /// Returns the server's process id, once its guard has told it.
@@ -107,12 +135,11 @@ impl Tree {
         while !self.closed {
             self.hear().await;
         }
-        let guard_did_its_work = match self.guard.wait().await {
-            Ok(status) => status.success(),
-            Err(_) => false,
-        };
-        if !guard_did_its_work {
+        if !self.all_gone {
             self.take_over();
+        }
+        if let Some(guard) = self.guard {
+            kin::ended(guard).await;
         }
     }
 
@@ -126,10 +153,18 @@ impl Tree {
         self.order(Order::Kill).await;
     }
 
-    /// Kills without the guard, which has not done what it was told: somebody may have stopped it.
+    /// Kills without the guard, which has not done what it was told: somebody may have stopped it,
+    /// or the warden that was to fork it.
     pub(in crate::process) fn force(&mut self) {
-        // It fails when the guard has ended. What is left is killed once the end is noticed.
-        let _ = self.guard.start_kill();
+        match self.guard {
+            // While it holds its side of the lifeline, the number is its own. What is left when it
+            // is killed is killed once its end is noticed.
+            Some(guard) if !self.closed => {
+                let _ = kill_process(guard, Signal::KILL);
+            }
+            Some(_) => {}
+            None => self.warden.give_up(),
+        }
     }
 
     async fn order(&mut self, order: Order) {
@@ -163,6 +198,7 @@ impl Tree {
 
     fn take_in(&mut self, report: [u8; Report::BYTES]) {
         match Report::decode(report) {
+            Some(Report::Forked(id)) => self.guard = Pid::from_raw(id),
             Some(Report::Spawned(id)) => self.server = Pid::from_raw(id),
             Some(Report::ExecFailed(errno)) => {
                 let program = self.program.clone();
@@ -170,13 +206,14 @@ impl Tree {
             }
             Some(Report::Exited(code)) => self.ended = Some(Ended::Code(code)),
             Some(Report::Signaled(signal)) => self.ended = Some(Ended::Signal(signal)),
+            Some(Report::Gone) => self.all_gone = true,
             None => tracing::warn!(?report, "unknown report of a guard"),
         }
     }
 
     /// Does for a guard that was killed what is left to do.
     fn take_over(&self) {
-        if let Some(guard) = self.guard_id {
+        if let Some(guard) = self.guard {
             kin::kill_abandoned(guard, self.server);
         }
     }
@@ -220,21 +257,17 @@ impl Ours {
     }
 }
 
-/// Starts the guard in `path`, with the lifeline as its standard input, and sends it the launch.
-fn begin(
-    path: &std::path::Path,
-    launch: &Launch,
-    streams: &Streams,
-) -> io::Result<(Child, UnixStream)> {
-    let (lifeline, theirs) = StdUnixStream::pair()?;
+/// Whether nobody holds the other side of a lifeline.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Sends the launch into our side of a lifeline.
+fn send(lifeline: StdUnixStream, launch: &Launch, streams: &Streams) -> io::Result<UnixStream> {
     lifeline.set_write_timeout(Some(LAUNCH_MAX))?;
-    let guard = Command::new(path)
-        .env_clear()
-        .current_dir("/")
-        .stdin(OwnedFd::from(theirs))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?;
     let [stdin, stdout, stderr] = &streams.theirs;
     lifeline::send(
         &lifeline,
@@ -242,5 +275,5 @@ fn begin(
         [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
     )?;
     lifeline.set_nonblocking(true)?;
-    Ok((guard, UnixStream::from_std(lifeline)?))
+    UnixStream::from_std(lifeline)
 }

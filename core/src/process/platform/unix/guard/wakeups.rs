@@ -11,6 +11,11 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 /// Where the handler writes; a handler has no other way to know.
 static WRITER: AtomicI32 = AtomicI32::new(-1);
 
+/// SIGCHLD, and the signals that ask a process to end: a guard that died of them would leave its
+/// server's other processes behind.
+pub(super) const HANDLED: [libc::c_int; 4] =
+    [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+
 /// Signals as bytes on a pipe, so that one `poll` waits for them and for the lifeline.
 pub(super) struct Wakeups {
     reader: PipeReader,
@@ -18,8 +23,7 @@ pub(super) struct Wakeups {
 }
 
 impl Wakeups {
-    /// Catches SIGCHLD, and the signals that ask a process to end: a guard that died of them would
-    /// leave its server's other processes behind.
+    /// Catches what is [`HANDLED`].
     ///
     /// They are handled and not ignored since a server would inherit that they are ignored.
     pub(super) fn install() -> io::Result<Self> {
@@ -28,7 +32,7 @@ impl Wakeups {
             fcntl_setfl(end, fcntl_getfl(end)? | OFlags::NONBLOCK)?;
         }
         WRITER.store(writer.as_raw_fd(), Ordering::Relaxed);
-        for signal in [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        for signal in HANDLED {
             handle(signal)?;
         }
         Ok(Self {

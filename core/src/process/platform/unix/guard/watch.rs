@@ -65,8 +65,8 @@ impl Watch {
         }
     }
 
-    /// Returns when everything is gone.
-    pub(super) fn run(mut self) {
+    /// Returns when everything is gone, with the lifeline if the core still holds its side.
+    pub(super) fn run(mut self) -> Option<UnixStream> {
         while self.reap_leaves_any() {
             if self.server_ended {
                 self.clean_up();
@@ -78,6 +78,7 @@ impl Watch {
             self.listen();
             self.move_on(Instant::now());
         }
+        self.lifeline
     }
 
     /// Reaps every child that has ended, and returns whether there are others.

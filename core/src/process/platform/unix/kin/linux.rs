@@ -10,10 +10,11 @@ use std::{fs, io::Read};
 use rustix::{
     io,
     process::{
-        Pid, Signal, getpid, getppid, kill_process, kill_process_group, set_child_subreaper,
-        set_parent_process_death_signal,
+        Pid, PidfdFlags, Signal, getpid, getppid, kill_process, kill_process_group, pidfd_open,
+        set_child_subreaper, set_parent_process_death_signal,
     },
 };
+use tokio::io::{Interest, unix::AsyncFd};
 
 /// Makes this process the parent of every descendant whose own parent ends.
 pub(in super::super) fn adopt_orphans() -> io::Result<()> {
@@ -28,6 +29,20 @@ pub(in super::super) fn die_with_parent(parent: Pid) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Errno::SRCH)
+    }
+}
+
+/// Waits until `process`, which was seen to be on its way out, has ended. A kernel that cannot tell
+/// is believed to have ended it.
+pub(in super::super) async fn ended(process: Pid) {
+    // No such process is what is waited for.
+    let Ok(process) = pidfd_open(process, PidfdFlags::empty()) else {
+        return;
+    };
+    // SAFETY: what is owned stays the same descriptor until it is dropped, which ends this too.
+    let ended = unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) };
+    if let Ok(process) = ended {
+        let _ = process.readable().await;
     }
 }
 

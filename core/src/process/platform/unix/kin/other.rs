@@ -10,9 +10,9 @@ pub(in super::super) fn adopt_orphans() -> io::Result<()> {
     Ok(())
 }
 
-/// Nothing ties a child's life to its parent's here.
-pub(in super::super) fn die_with_parent(_parent: Pid) -> io::Result<()> {
-    Ok(())
+/// Returns at once: a guard that closes its lifeline ends next.
+pub(in super::super) async fn ended(_process: Pid) {
+    std::future::ready(()).await;
 }
 
 /// Sends `signal` to the group that `server` leads.

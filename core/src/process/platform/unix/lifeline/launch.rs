@@ -23,7 +23,7 @@ use rustix::{
 use crate::process::command::Launch;
 
 /// The first byte of a launch.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The version and the length of what follows.
 const HEADER_BYTES: usize = 5;
