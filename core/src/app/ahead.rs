@@ -46,7 +46,7 @@ mod tests {
             (r#""command": "x""#, true),
             (r#""command": "x", "enabled": false"#, false),
             (r#""command": "x", "quarantined": true"#, false),
-            (r#""command": "${NO_SUCH_VARIABLE_HERE}""#, false),
+            (r#""command": "${env:NO_SUCH_VARIABLE_HERE}""#, false),
             (r#""url": "http://127.0.0.1:1/mcp""#, false),
         ] {
             std::fs::write(&file, format!(r#"{{"mcpServers": {{"a": {{{entry}}}}}}}"#)).unwrap();

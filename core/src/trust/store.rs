@@ -646,7 +646,7 @@ mod tests {
             .collect();
 
         modes.sort();
-        let names = ["trust.db", "trust.db-shm", "trust.db-wal"];
+        let names = ["trust.db", "trust.db-wal"];
         assert_eq!(modes, names.map(|name| (name.to_owned(), 0o600)));
     }
 
