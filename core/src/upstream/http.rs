@@ -14,6 +14,7 @@ mod stream;
 
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -48,7 +49,6 @@ use super::{
     hear::{Ear, under_no_id},
     introduction::cause,
     pace::Pace,
-    portions::Portions,
     question::Way,
 };
 use crate::{
@@ -205,10 +205,11 @@ impl HttpConnection {
                 self.post_later(message);
             }
         });
-        let exchange = self.exchange(request, ticket.id(), &session);
+        // In place, where a second one would make every call larger.
+        let mut exchange = pin!(self.exchange(request, ticket.id(), &session));
         let reply = tokio::select! {
             biased;
-            reply = exchange => reply,
+            reply = &mut exchange => reply,
             reply = ticket.reply() => reply,
         };
         cancel.disarm();
@@ -230,7 +231,7 @@ impl HttpConnection {
         let answer = self.address.send(self.posting(session, body)).await?;
         match self.check(&answer, session) {
             Err(CallError::HttpStatus(400))
-                if session.id.is_some() && self.refuses_pings(session).await =>
+                if session.id.is_some() && Box::pin(self.refuses_pings(session)).await =>
             {
                 self.expired(session);
                 return Err(CallError::SessionExpired);
@@ -250,12 +251,13 @@ impl HttpConnection {
         }
         match Form::of(&answer)? {
             Form::Json => self.whole(answer.into_body(), id).await,
-            Form::Events => self.streamed(answer.into_body(), id, session).await,
+            // What reads a stream is large, and a call is not to be for the sake of those that have one.
+            Form::Events => Box::pin(self.streamed(answer.into_body(), id, session)).await,
         }
     }
 
     async fn whole(&self, body: Body, id: u64) -> Result<Reply, CallError> {
-        let envelope = message::read(body, &mut Portions::new(&self.ear.company)).await?;
+        let envelope = message::read(body, &self.ear.company).await?;
         self.take(&envelope, id)?
             .ok_or_else(|| CallError::InvalidReply("no response".to_owned()))
     }

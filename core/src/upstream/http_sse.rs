@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    pin::pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -120,11 +121,11 @@ impl SseConnection {
                 self.post_later(message);
             }
         });
-        let posting = self.post(request.render(ticket.id()));
+        let mut posting = pin!(self.post(request.render(ticket.id())));
         let reply = tokio::select! {
             biased;
             reply = ticket.reply() => reply,
-            posted = posting => match posted {
+            posted = &mut posting => match posted {
                 Ok(()) => ticket.reply().await,
                 Err(error) => Err(error),
             },

@@ -85,7 +85,8 @@ impl Lines {
             let is_new = kept.is_none();
             let mut line = match kept {
                 Some(line) => line,
-                None => self.open().await?,
+                // Rare, and large.
+                None => Box::pin(self.open()).await?,
             };
             if line.speaks_to_proxy {
                 *request.uri_mut() = self.absolute(request.uri());

@@ -1,5 +1,7 @@
 //! An answer that is one message, scanned as it comes.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
@@ -7,7 +9,7 @@ use hyper::body::Body as _;
 use super::lines::Body;
 use crate::{
     mcp::{Envelope, InvalidEnvelope, PIECE, Pieces, SERVER_MESSAGE_BYTES_MAX, Scan},
-    upstream::{CallError, portions::Portions},
+    upstream::{CallError, company::Company, portions::Portions},
 };
 
 /// Room that is made before anything of it has come, in bytes: what a server announces costs nothing
@@ -18,13 +20,23 @@ const ROOM_MAX: usize = 1024 * 1024;
 ///
 /// # Errors
 /// When it is none, is too long, or stops in the middle.
-pub(super) async fn read(mut body: Body, portions: &mut Portions) -> Result<Envelope, CallError> {
+pub(super) async fn read(mut body: Body, company: &Arc<Company>) -> Result<Envelope, CallError> {
     let Some(first) = next(&mut body).await? else {
         return Envelope::parse(Bytes::new()).map_err(invalid);
     };
     if body.is_end_stream() {
         return Envelope::parse(first).map_err(invalid);
     }
+    // On the heap, so that what is rare does not make every call larger.
+    Box::pin(read_pieces(body, first, Portions::new(company))).await
+}
+
+/// Reads a message that comes in several pieces.
+async fn read_pieces(
+    mut body: Body,
+    first: Bytes,
+    mut portions: Portions,
+) -> Result<Envelope, CallError> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut text = BytesMut::with_capacity(announced.min(ROOM_MAX) + first.len());
     let (mut scan, mut piece) = (Scan::default(), first);
@@ -40,8 +52,7 @@ pub(super) async fn read(mut body: Body, portions: &mut Portions) -> Result<Enve
             None => return scan.ended(text.freeze()).map_err(invalid),
         }
     }
-    // On the heap, so that what is rare does not make every call larger.
-    let text = Box::pin(read_on(body, text.freeze(), piece, portions)).await?;
+    let text = read_on(body, text.freeze(), piece, portions).await?;
     scan.ended(text).map_err(invalid)
 }
 
@@ -50,7 +61,7 @@ async fn read_on(
     mut body: Body,
     begin: Bytes,
     mut piece: Bytes,
-    portions: &mut Portions,
+    mut portions: Portions,
 ) -> Result<Bytes, CallError> {
     let mut pieces = Pieces::default();
     pieces.add(begin);
