@@ -1,13 +1,20 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    time::Duration,
 };
+
+use tokio::time::sleep;
 
 use crate::{
     config::{self, Source},
     process::EnvironmentSource,
     server::Transport,
 };
+
+/// How long what starts processes is kept ready: where an entry is approved its server starts within
+/// milliseconds, and where none is nothing is to be left.
+const READY_FOR: Duration = Duration::from_secs(5);
 
 /// Has the environment of processes found out beside the rest of the start, if an entry of the file
 /// is one that may start a process: the login shell takes milliseconds to tell its `PATH`, and so
@@ -19,6 +26,8 @@ pub(super) fn ask(file: PathBuf, environment: EnvironmentSource) {
     tokio::spawn(async move {
         if wants_a_process(&file) {
             environment.get().await;
+            sleep(READY_FOR).await;
+            environment.began();
         }
     });
 }

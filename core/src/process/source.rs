@@ -32,7 +32,7 @@ impl EnvironmentSource {
         self.known.get_or_init(ask).await.clone()
     }
 
-    /// Says that a process was started in the environment, or could not be.
+    /// Says that a process was started in the environment, could not be, or will not be soon.
     pub fn began(&self) {
         self.keep(None);
     }

@@ -5,10 +5,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use url::Url;
 
-use super::{
-    client::Client,
-    lines::{Body, Lines},
-};
+use super::lines::{Body, Lines};
 use crate::{
     mcp::Revision,
     server::{Cause, CauseKind, Value},
@@ -63,13 +60,13 @@ impl Address {
                 host(url).ok_or_else(|| invalid("the address"))?,
             );
         }
-        let client = Client::to(&uri)?;
-        if let Some(introduction) = client.introduction(&uri) {
+        let lines = Lines::to(&uri)?;
+        if let Some(introduction) = lines.introduction() {
             map.insert(header::PROXY_AUTHORIZATION, introduction);
         }
         Ok(Self {
             target: target(&uri),
-            lines: Lines::new(client, uri),
+            lines,
             headers: map,
         })
     }

@@ -1,6 +1,8 @@
-//! The connections to one address: each carries one request at a time, and is kept for the next.
+//! The connections to one server's address: each carries one request at a time, and is kept for the
+//! next.
 
 use std::{
+    collections::BTreeMap,
     mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -8,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{Request, Response, Uri};
+use axum::http::{HeaderValue, Request, Response, Uri, uri::PathAndQuery};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
@@ -18,7 +20,10 @@ use hyper::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::client::{Client, Opened};
-use crate::upstream::{CallError, link::describe};
+use crate::{
+    server::Cause,
+    upstream::{CallError, link::describe},
+};
 
 /// How long an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
@@ -31,7 +36,7 @@ const IDLE_MAX: usize = 64;
 const REST_BYTES_MAX: usize = 64 * 1024;
 const REST_WITHIN: Duration = Duration::from_secs(1);
 
-/// Sends requests to one address.
+/// Sends requests to one server's address.
 #[derive(Debug)]
 pub(super) struct Lines {
     client: Client,
@@ -60,15 +65,44 @@ struct Line {
     speaks_to_proxy: bool,
 }
 
+/// Those that are in use, by scheme, host and port.
+static ALL: Mutex<BTreeMap<String, Weak<Lines>>> = Mutex::new(BTreeMap::new());
+
 impl Lines {
-    /// Prepares an address; no connection is opened yet.
-    pub(super) fn new(client: Client, to: Uri) -> Arc<Self> {
+    /// Returns the connections to an address's server, which all share who send to it; none is opened
+    /// yet.
+    ///
+    /// # Errors
+    /// When the system's certificates cannot be read.
+    pub(super) fn to(address: &Uri) -> Result<Arc<Self>, Cause> {
+        let client = Client::to(address)?;
+        let mut origin = address.clone().into_parts();
+        origin.path_and_query = Some(PathAndQuery::from_static("/"));
+        // The parts of an address make one.
+        let origin = Uri::from_parts(origin).unwrap_or_else(|_| address.clone());
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = origin.to_string();
+        if let Some(lines) = all.get(&name).and_then(Weak::upgrade) {
+            return Ok(lines);
+        }
+        let lines = Self::new(client, origin);
+        all.retain(|_, lines| lines.strong_count() > 0);
+        all.insert(name, Arc::downgrade(&lines));
+        Ok(lines)
+    }
+
+    fn new(client: Client, to: Uri) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             client,
             to,
             idle: Mutex::default(),
             own: own.clone(),
         })
+    }
+
+    /// Returns what requests say to a proxy that reads them.
+    pub(super) fn introduction(&self) -> Option<HeaderValue> {
+        self.client.introduction(&self.to)
     }
 
     /// Sends a request that names its target by path alone; returns when the head of its answer is
@@ -404,6 +438,22 @@ mod tests {
         sleep(IDLE_TIMEOUT).await;
         let kept = server.lines.kept();
         assert!(kept.lines.is_empty() && !kept.looked_after);
+    }
+
+    #[test]
+    fn who_sends_to_the_same_server_shares_its_connections() {
+        let lines = |address: &str| Lines::to(&address.parse().unwrap()).unwrap();
+        let (first, again) = (
+            lines("http://a.test:1/mcp"),
+            lines("http://a.test:1/other?x"),
+        );
+        assert!(Arc::ptr_eq(&first, &again));
+        for other in ["http://a.test:2/mcp", "http://b.test:1/mcp"] {
+            assert!(!Arc::ptr_eq(&first, &lines(other)), "{other}");
+        }
+        let gone = Arc::downgrade(&first);
+        drop((first, again));
+        assert!(gone.upgrade().is_none());
     }
 
     #[tokio::test]
